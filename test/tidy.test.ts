@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,6 +6,8 @@ import { describe, expect, test } from "vitest";
 import { checkArrows } from "../checks/arrows.ts";
 import type { ArrowReport } from "../checks/arrows.ts";
 import { runsTypeScript } from "../checks/node-version.mjs";
+import { completeLock, missingFromLock } from "../checks/lock.ts";
+import type { Lock } from "../checks/lock.ts";
 import { readRepository, tidyRules } from "../checks/tidy.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -20,6 +22,12 @@ describe("this repository", () => {
 
   test.each(tidyRules.map(({ promise, breaches }) => [promise, breaches] as const))("%s", (_promise, breaches) => {
     expect(breaches(files)).toEqual([]);
+  });
+
+  test("locks the optional packages of every platform, without which a clean clone cannot be installed", () => {
+    const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as Lock;
+    expect(Object.keys(lock.packages).length).toBeGreaterThan(0);
+    expect(Object.keys(missingFromLock(lock))).toEqual([]);
   });
 
   test("draws only the arrows of its architecture page, and every file was seen", async () => {
@@ -147,6 +155,20 @@ describe("an arrow that is not drawn is refused", () => {
   test("and a house without files counts none, so silence is never taken for order", async () => {
     expect((await checkArrowsOf({})).filesSeen).toBe(0);
   });
+});
+
+test("an optional package that the lock forgot is found, and added for its own platform alone", () => {
+  const tool = {
+    version: "1.0.0",
+    dev: true as const,
+    optionalDependencies: { "@a/tool-linux-x64-musl": "1.0.0", nested: "2.0.0" },
+  };
+  const lock = {
+    packages: { "": {}, "node_modules/tool": tool, "node_modules/tool/node_modules/nested": { version: "2.0.0" } },
+  };
+  const added = { version: "1.0.0", dev: true, optional: true, cpu: ["x64"], libc: ["musl"], os: ["linux"] };
+  expect(missingFromLock(lock)).toEqual({ "node_modules/@a/tool-linux-x64-musl": added });
+  expect(missingFromLock(completeLock(lock))).toEqual({});
 });
 
 test("a Node that cannot run the source is told apart from one that can", () => {
