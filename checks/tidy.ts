@@ -93,6 +93,10 @@ export const tidyRules: readonly TidyRule[] = [
     promise: "every command the pages tell a reader to type exists",
     breaches: commandBreaches,
   },
+  {
+    promise: "every package we depend on says on its page what it is for",
+    breaches: dependencyBreaches,
+  },
 ];
 
 // Written in pieces, so that this file does not break its own rule.
@@ -225,6 +229,23 @@ function commandBreaches(files: readonly TidyFile[]): readonly string[] {
           .map((name) => `${at}: there is no script "${name}" in package.json`),
       ),
     ),
+  ];
+}
+
+function dependencyBreaches(files: readonly TidyFile[]): readonly string[] {
+  const pagePath = "docs/adr/0010-dependencies.md";
+  const manifest = files.find(({ path }) => path === "package.json");
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(manifest?.text ?? "{}") as Readonly<
+    Record<string, Readonly<Record<string, string>>>
+  >;
+  const names = Object.keys({ ...dependencies, ...devDependencies });
+  const page = files.find(({ path }) => path === pagePath)?.text ?? "";
+  const listed = [...page.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1] ?? "");
+  return [
+    ...names.filter((name) => !listed.includes(name)).map((name) => `${pagePath}: ${name} is missing`),
+    ...listed
+      .filter((name) => !names.includes(name))
+      .map((name) => `${pagePath}: ${name} is no longer in package.json`),
   ];
 }
 

@@ -69,6 +69,7 @@ describe("a rule of the house bites", () => {
     ["a migration outside the journal", { path: "migrations/0001_a.sql", text: "" }],
     ["a migration that is not there", journal({ tag: "0001_a", when: 1 })],
     ["a place of one machine", { path: "src/credit/plan.ts", text: `// see ${"/wor"}k/plans` }],
+    ["a package that left", { path: "docs/adr/0010-dependencies.md", text: "| `left-pad` | pads |" }],
     ["a page without its command", { path: "docs/adr/0001.md", text: "Run `npm run nothing`." }],
   ])("on %s", (_name, file) => {
     expect(tidyRules.flatMap(({ breaches }) => breaches([...pages, file]))).toHaveLength(1);
