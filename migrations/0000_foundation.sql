@@ -252,6 +252,7 @@ create table devices.devices (
   count integer not null check (count >= 0),    -- of the last token issued
   time_divider smallint not null check (time_divider between 1 and 255),
   restricted_digits boolean not null,
+  test_code text,                               -- the batch's factory code; no token may equal it
   imported_at timestamptz not null
 ) with (fillfactor = 80);
 
@@ -299,7 +300,7 @@ create table credit.plan_versions (
 );
 create index plan_versions_in_force on credit.plan_versions (plan_id, effective_at desc);
 
-create sequence credit.account_serials as bigint start 1;
+create sequence credit.account_serials as bigint start 1000;  -- the number without its check digit
 
 create table credit.contracts (
   id uuid primary key,

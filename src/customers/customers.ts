@@ -1,0 +1,129 @@
+import type { CustomerId, MakeId } from "../kernel/ids.ts";
+import { InvalidInput, NotFound } from "../kernel/refusal.ts";
+import type { Clock } from "../kernel/time.ts";
+import type { Db, Tx } from "../platform/database.ts";
+import * as store from "./customers.store.ts";
+import { hashPhone, parsePhone, type E164 } from "./phone.ts";
+
+export type { E164 } from "./phone.ts";
+export const LANGUAGES = ["en", "fr", "sw"] as const;
+export type Language = (typeof LANGUAGES)[number];
+
+export interface Customer {
+  readonly id: CustomerId;
+  readonly name: string;
+  readonly language: Language;
+  /** What an agent may see is decided by it. */
+  readonly area: string;
+  readonly place: string | null;
+  readonly latitude: number | null;
+  readonly longitude: number | null;
+  /** The first one is where messages go. */
+  readonly phones: readonly E164[];
+  readonly serviceConsentAt: Date | null;
+  readonly marketingConsentAt: Date | null;
+  readonly registeredAt: Date;
+}
+
+/** Where and how to write to a customer. */
+export interface Contact {
+  readonly customerId: CustomerId;
+  readonly phone: E164 | undefined;
+  readonly language: Language;
+}
+
+export interface NewCustomer {
+  readonly name: string;
+  readonly language: string;
+  readonly area: string;
+  readonly place?: string | undefined;
+  readonly latitude?: number | undefined;
+  readonly longitude?: number | undefined;
+  readonly phones: readonly string[];
+  readonly serviceConsent: boolean;
+  readonly marketingConsent: boolean;
+  readonly actor: string;
+}
+
+export interface CustomerFilter {
+  /** Start of a name, or a phone number in any form. */
+  readonly search?: string | undefined;
+  readonly area?: string | undefined;
+}
+
+export interface Page {
+  readonly first: number;
+  readonly after?: string | undefined;
+}
+
+export interface Customers {
+  /** Refuses an empty name, an unknown language, a phone that is none. One person may share a phone with another. */
+  register(tx: Tx, input: NewCustomer): Promise<Customer>;
+  find(db: Db | Tx, id: CustomerId): Promise<Customer | undefined>;
+  findMany(db: Db | Tx, ids: readonly CustomerId[]): Promise<ReadonlyMap<CustomerId, Customer>>;
+  /** Ordered by id; asks for one more than `first` is the caller's business. */
+  list(db: Db | Tx, filter: CustomerFilter, page: Page): Promise<readonly Customer[]>;
+  contacts(tx: Tx, ids: readonly CustomerId[]): Promise<ReadonlyMap<CustomerId, Contact>>;
+  /** Whose phone has this hash; several people may share one. */
+  findByPhoneHashes(tx: Tx, hashes: readonly Uint8Array[]): Promise<readonly { customerId: CustomerId; hash: Uint8Array }[]>;
+  require(db: Db | Tx, id: CustomerId): Promise<Customer>;
+  parsePhone(text: string): E164;
+}
+
+/** People, their phones, languages, places and consent. `country` is where numbers without prefix are from. */
+export function makeCustomers({ clock, makeId, country }: { clock: Clock; makeId: MakeId; country: string }): Customers {
+  async function register(tx: Tx, input: NewCustomer): Promise<Customer> {
+    const name = input.name.trim();
+    if (name.length === 0 || name.length > 200) throw new InvalidInput("A name has 1 to 200 characters.", "name");
+    if (input.area.trim().length === 0) throw new InvalidInput("An area is needed: it decides which agent serves the customer.", "area");
+    const language = LANGUAGES.find((known) => known === input.language);
+    if (language === undefined) throw new InvalidInput(`Languages are ${LANGUAGES.join(", ")}.`, "language");
+    if (input.phones.length > 5) throw new InvalidInput("At most five phones are kept for a customer.", "phones");
+    const phones = [...new Set(input.phones.map((phone) => parsePhone(phone, country)))];
+    const now = clock.now();
+    const customer: Customer = {
+      id: makeId(),
+      name,
+      language,
+      area: input.area.trim(),
+      place: input.place?.trim() ?? null,
+      latitude: input.latitude ?? null,
+      longitude: input.longitude ?? null,
+      phones,
+      serviceConsentAt: input.serviceConsent ? now : null,
+      marketingConsentAt: input.marketingConsent ? now : null,
+      registeredAt: now,
+    };
+    await store.insert(tx, { customer, hashes: phones.map(hashPhone), actor: input.actor });
+    return customer;
+  }
+
+  return {
+    register,
+    async find(db, id) {
+      return (await store.findMany(db, [id])).get(id);
+    },
+    findMany: store.findMany,
+    async list(db, filter, page) {
+      return await store.list(db, { ...filter, phone: phoneOf(filter.search, country) }, page);
+    },
+    contacts: store.contacts,
+    findByPhoneHashes: store.findByPhoneHashes,
+    async require(db, id) {
+      const found = (await store.findMany(db, [id])).get(id);
+      if (found === undefined) throw new NotFound("customer", "customerId");
+      return found;
+    },
+    parsePhone: (text) => parsePhone(text, country),
+  };
+}
+
+function phoneOf(search: string | undefined, country: string): E164 | undefined {
+  if (search === undefined || !/^[+\d][\d\s-]{6,}$/.test(search.trim())) return undefined;
+  try {
+    return parsePhone(search.trim(), country);
+  } catch (error) {
+    if (error instanceof InvalidInput) return undefined; // not a phone after all: the search goes by name
+    throw error;
+  }
+}

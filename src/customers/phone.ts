@@ -1,0 +1,22 @@
+import { createHash } from "node:crypto";
+import { parsePhoneNumberFromString, type CountryCode } from "libphonenumber-js/max";
+import { InvalidInput } from "../kernel/refusal.ts";
+
+/** A phone number as the networks write it: plus, country, number. */
+export type E164 = `+${string}`;
+
+/** Reads a number as people and providers write it. `country` is where a number without prefix is from ("KE"). */
+export function parsePhone(text: string, country: string): E164 {
+  const digitsOnly = /^[1-9]\d{9,14}$/.test(text) ? `+${text}` : text;
+  const parsed = parsePhoneNumberFromString(digitsOnly, country as CountryCode);
+  const local = parsed?.isValid() === true ? parsed : parsePhoneNumberFromString(text, country as CountryCode);
+  if (local === undefined || !local.isValid()) {
+    throw new InvalidInput("That is not a phone number. Write it with the country, such as +254712345678.", "phone");
+  }
+  return local.number as E164;
+}
+
+/** How M-Pesa's version 1 callbacks name a payer: SHA-256 of the digits without plus. Personal data: a fast machine inverts it in minutes. */
+export function hashPhone(phone: E164): Uint8Array {
+  return createHash("sha256").update(phone.slice(1)).digest();
+}
