@@ -26,7 +26,7 @@ function tokenFor({ keyHex, startingCode, timeDivider, restrictedDigits }: LampS
 }
 
 function pressAll(lamp: Lamp, keys: string) {
-  return [...keys].map((key) => lamp.press(key)).at(-1);
+  return Array.from(keys).map((key) => lamp.press(key)).at(-1);
 }
 
 describe("the lamp", () => {

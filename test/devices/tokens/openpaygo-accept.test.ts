@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { advance, chainOrigin, maskValue, tokenOf } from "../../../src/devices/tokens/openpaygo-chain.ts";
+import { writeToken } from "../../../src/devices/tokens/openpaygo-digits.ts";
 import {
   acceptToken,
   isUnlocked,
@@ -29,7 +31,14 @@ function enterAll(from: DeviceState, tokens: readonly string[], on: TokenDevice 
   return { state, outcomes };
 }
 
-const anyCount = fc.integer({ min: 0, max: 60 });
+/** A token that the issuing side refuses to make, as a careless server would have made it. */
+function unissuable(value: number, count: number): string {
+  const base = maskValue(device, "standard", value);
+  const start = { device, form: "standard", base } as const;
+  return writeToken(tokenOf("standard", advance(start, chainOrigin(start), count), base), "standard", false);
+}
+
+const anyStart = fc.tuple(anyDevice, fc.integer({ min: 0, max: 60 }));
 const wishes = fc.array(anyWish, { minLength: 1, maxLength: 12 });
 
 describe("what a token does", () => {
@@ -73,6 +82,30 @@ describe("what a token does", () => {
     for (const count of [0, 1, 20]) expect(enter(newDeviceState(count), printed).outcome).not.toBe("VALID");
   });
 
+  test("the reserved values use up their count and change nothing else", () => {
+    for (const [value, count] of [
+      [996, 2],
+      [997, 3],
+    ] as const) {
+      const decision = enter({ ...newDeviceState(), expiresAt: NOW_AT + DAY_MS }, unissuable(value, count));
+      expect(decision).toMatchObject({ outcome: "VALID", value, count });
+      expect(decision.state).toMatchObject({ count, paygEnabled: true, expiresAt: NOW_AT + DAY_MS });
+    }
+  });
+
+  test("a top-up on a lamp that is unlocked for good leaves even the hidden expiry alone", () => {
+    const unlocked = { ...newDeviceState(3), paygEnabled: false, expiresAt: NOW_AT + DAY_MS };
+    const { state } = enter(unlocked, issued(device, { type: "ADD_TIME", units: 30, count: 3 }).token);
+    expect(state).toEqual({ ...unlocked, count: 4, usedCounts: [4] });
+  });
+
+  test("a paid token is accepted although it looks like one of long ago", () => {
+    const old = issued(device, { type: "ADD_TIME", units: 260, count: 40 });
+    const paid = issued(device, { type: "ADD_TIME", units: 260, count: 78 });
+    expect([old.token, paid.token]).toEqual(["982253442", "982253442"]);
+    expect(enter(newDeviceState(70), paid.token)).toMatchObject({ outcome: "VALID", count: paid.count });
+  });
+
   test("a state that cannot be a device's is a bug and stops at once", () => {
     expect(() => enter(newDeviceState(-1), "1")).toThrow(RangeError);
     expect(() => enter(newDeviceState(1e12), "1")).toThrow(RangeError);
@@ -88,6 +121,16 @@ describe("how far a device looks", () => {
     const sync = issued(device, { type: "COUNTER_SYNC", count: SYNC_JUMP_MAX });
     expect(enter(newDeviceState(1), sync.token).state.count).toBe(1 + SYNC_JUMP_MAX);
     expect(enter(newDeviceState(0), sync.token).outcome).toBe("INVALID");
+  });
+
+  test("a top-up may come late by 14 counts but not by 16", () => {
+    const newest = enter(newDeviceState(), issued(device, { type: "ADD_TIME", units: 1, count: 16 }).token).state;
+    expect(newest.count).toBe(18);
+    const late = issued(device, { type: "ADD_TIME", units: 1, count: 2 });
+    const tooLate = issued(device, { type: "ADD_TIME", units: 1, count: 1 });
+    expect(enter(newest, late.token)).toMatchObject({ outcome: "VALID", count: 4 });
+    expect(enter(newest, late.token).state.usedCounts).toEqual([4, 18]);
+    expect(enter(newest, tooLate.token).outcome).toBe("ALREADY_USED");
   });
 
   test("a synchronisation may lower the count by less than 64", () => {
@@ -125,7 +168,7 @@ describe("how far a device looks", () => {
 describe("promises for every device", () => {
   test("every issued token is accepted once and only once by a device in sync", () => {
     fc.assert(
-      fc.property(anyDevice, anyCount, wishes, (any, count, ordered) => {
+      fc.property(anyStart, wishes, ([any, count], ordered) => {
         const tokens = issueAll(any, count, ordered);
         let state = newDeviceState(count);
         for (const { token, type, value, count: tokenCount } of tokens) {
@@ -142,7 +185,7 @@ describe("promises for every device", () => {
 
   test("the count never falls, in whatever order tokens are entered", () => {
     fc.assert(
-      fc.property(anyDevice, anyCount, wishes, fc.infiniteStream(fc.nat()), (any, count, ordered, picks) => {
+      fc.property(anyStart, wishes, fc.infiniteStream(fc.nat()), ([any, count], ordered, picks) => {
         const tokens = issueAll(any, count, ordered);
         let state = newDeviceState(count);
         for (const pick of picks.take(20)) {
@@ -160,7 +203,7 @@ describe("promises for every device", () => {
     const days = fc.array(fc.nat(120), { minLength: 8, maxLength: 8 });
     const order = fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7], { minLength: 8 });
     fc.assert(
-      fc.property(anyDevice, anyCount, days, order, (any, count, units, shuffled) => {
+      fc.property(anyStart, days, order, ([any, count], units, shuffled) => {
         const tokens = issueAll(
           any,
           count,
@@ -179,35 +222,29 @@ describe("promises for every device", () => {
 
   test("a lamp that was unlocked for good is not locked again by any top-up or older token", () => {
     fc.assert(
-      fc.property(
-        anyDevice,
-        anyCount,
-        wishes,
-        fc.array(fc.nat(995), { maxLength: 8 }),
-        (any, count, earlier, later) => {
-          const before = issueAll(any, count, earlier);
-          const unlock = issued(any, { type: "DISABLE_PAYG", count: before.at(-1)?.count ?? count });
-          const topUps = issueAll(
-            any,
-            unlock.count,
-            later.map((units) => ({ type: "ADD_TIME", units })),
-          );
-          const unlocked = enter(newDeviceState(count), unlock.token, any).state;
-          const rest = [...before, unlock, ...topUps].map(({ token }) => token);
-          const { state } = enterAll(unlocked, rest, any);
-          expect(state.paygEnabled).toBe(false);
-          expect(isUnlocked(state, NOW_AT + 9_999 * DAY_MS)).toBe(true);
-          const relock = issued(any, { type: "SET_TIME", units: 2, count: state.count });
-          expect(enter(state, relock.token, any).state.paygEnabled).toBe(true);
-        },
-      ),
+      fc.property(anyStart, wishes, fc.array(fc.nat(995), { maxLength: 8 }), ([any, count], earlier, later) => {
+        const before = issueAll(any, count, earlier);
+        const unlock = issued(any, { type: "DISABLE_PAYG", count: before.at(-1)?.count ?? count });
+        const topUps = issueAll(
+          any,
+          unlock.count,
+          later.map((units) => ({ type: "ADD_TIME", units })),
+        );
+        const unlocked = enter(newDeviceState(count), unlock.token, any).state;
+        const rest = [...before, unlock, ...topUps].map(({ token }) => token);
+        const { state } = enterAll(unlocked, rest, any);
+        expect(state.paygEnabled).toBe(false);
+        expect(isUnlocked(state, NOW_AT + 9_999 * DAY_MS)).toBe(true);
+        const relock = issued(any, { type: "SET_TIME", units: 2, count: state.count });
+        expect(enter(state, relock.token, any).state.paygEnabled).toBe(true);
+      }),
       SEEDED,
     );
   });
 
   test("once time was set, nothing issued before can be used, not even after newer top-ups", () => {
     fc.assert(
-      fc.property(anyDevice, anyCount, wishes, fc.integer({ min: 0, max: 6 }), (any, count, earlier, newer) => {
+      fc.property(anyStart, wishes, fc.integer({ min: 0, max: 6 }), ([any, count], earlier, newer) => {
         const before = issueAll(any, count, earlier);
         const set = issued(any, { type: "SET_TIME", units: 3, count: before.at(-1)?.count ?? count });
         const after = issueAll(
@@ -229,10 +266,9 @@ describe("promises for every device", () => {
   test("a wrong token changes nothing", () => {
     fc.assert(
       fc.property(
-        anyDevice,
-        anyCount,
+        anyStart,
         fc.oneof(fc.string(), fc.stringMatching(/^[0-9]{9}$|^[1-4]{15}$/)),
-        (any, count, text) => {
+        ([any, count], text) => {
           const state = newDeviceState(count);
           const decision = enter(state, text, any);
           expect(decision.outcome).toBe("INVALID");
