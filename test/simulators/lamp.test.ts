@@ -26,7 +26,9 @@ function tokenFor({ keyHex, startingCode, timeDivider, restrictedDigits }: LampS
 }
 
 function pressAll(lamp: Lamp, keys: string) {
-  return Array.from(keys).map((key) => lamp.press(key)).at(-1);
+  return Array.from(keys)
+    .map((key) => lamp.press(key))
+    .at(-1);
 }
 
 describe("the lamp", () => {
