@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { stripVTControlCharacters } from "node:util";
 
 // Runs every `check:` script of package.json, all of them even when one fails, so that one run shows everything.
 const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as {
@@ -22,7 +23,9 @@ console.log(`${String(names.length - failed)} passed, ${String(names.length === 
 process.exitCode = failed > 0 || names.length === 0 ? 1 : 0;
 
 function indent(text: string): string {
-  return text
+  // Some tools paint their complaints even where nobody can see colours, which makes a log unreadable.
+  const plain = process.stdout.isTTY ? text : stripVTControlCharacters(text);
+  return plain
     .trimEnd()
     .split("\n")
     .map((line) => `    ${line}`)
