@@ -1,0 +1,121 @@
+import type { MakeId, ReceiptId, TransactionId } from "../kernel/ids.ts";
+import type { Currency } from "../kernel/money.ts";
+import { NotAllowedNow, NotFound } from "../kernel/refusal.ts";
+import type { Clock } from "../kernel/time.ts";
+import type { AccountId, AccountSpec, Entry, Ledger, Line } from "../ledger/ledger.ts";
+import type { Db, Tx } from "../platform/database.ts";
+import type { Destination, QuarantineItem, Receipt, StoredReceipt, SuspenseItem } from "./payments.ts";
+import * as store from "./receipts.store.ts";
+
+export interface Receipts {
+  /** Books receipts with their destinations: postings, receipt rows, suspense items. Each payment can be booked once. */
+  book(tx: Tx, receipts: readonly Receipt[], destinations: readonly Destination[]): Promise<void>;
+  find(db: Db | Tx, ids: readonly ReceiptId[]): Promise<ReadonlyMap<ReceiptId, StoredReceipt>>;
+  list(db: Db | Tx, query: { search?: string | undefined; first: number; after?: { paidAt: Date; id: ReceiptId } | undefined }): Promise<readonly StoredReceipt[]>;
+  openSuspense(db: Db | Tx, query: { first: number; after?: { openedAt: Date; id: ReceiptId } | undefined }): Promise<readonly SuspenseItem[]>;
+  quarantine(db: Db | Tx, query: { first: number; before?: string | undefined }): Promise<readonly QuarantineItem[]>;
+  /** Takes an open item for matching; refuses one that is matched already. */
+  takeSuspense(tx: Tx, receiptId: ReceiptId): Promise<Receipt>;
+  /** Moves a taken item's money from suspense to where the credits say, and closes the item. */
+  matchSuspense(tx: Tx, match: { receipt: Receipt; credits: readonly Line[]; actor: string; resolution: string }): Promise<void>;
+}
+
+/** The account where a rail's money waits for the provider to pay it out to the bank. */
+const clearingCode = (rail: string, shortcode: string, currency: Currency): string => `system/clearing/${rail}/${shortcode}/${currency}`;
+const suspenseCode = (currency: Currency): string => `system/suspense/${currency}`;
+
+/** Receipts and suspense: where money that came in stands in the books. */
+export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock: Clock; makeId: MakeId }): Receipts {
+  async function systemAccounts(tx: Tx, receipts: readonly Receipt[]): Promise<ReadonlyMap<string, AccountId>> {
+    const specs = new Map<string, AccountSpec>();
+    for (const { rail, shortcode, amount } of receipts) {
+      const clearing = clearingCode(rail, shortcode, amount.currency);
+      specs.set(clearing, { code: clearing, kind: "asset", currency: amount.currency });
+      specs.set(suspenseCode(amount.currency), { code: suspenseCode(amount.currency), kind: "liability", currency: amount.currency });
+    }
+    const ids = await ledger.openAccounts(tx, [...specs.values()]);
+    return new Map([...specs.keys()].map((code, at) => [code, requireId(ids[at], code)]));
+  }
+
+  function entryOf(receipt: Receipt, destination: Destination, accounts: ReadonlyMap<string, AccountId>): Entry {
+    const { currency, minor } = receipt.amount;
+    const suspended = [{ accountId: requireId(accounts.get(suspenseCode(currency)), "suspense"), amountMinor: -minor }];
+    return {
+      id: makeId(),
+      kind: destination.kind === "contract" ? "payment" : "payment_to_suspense",
+      memo: `${receipt.rail} ${receipt.providerId}`,
+      reference: receipt.id,
+      idempotencyKey: `payment:${receipt.rail}:${receipt.providerId}`,
+      currency,
+      effectiveAt: receipt.paidAt,
+      actor: "settle",
+      lines: [
+        { accountId: requireId(accounts.get(clearingCode(receipt.rail, receipt.shortcode, currency)), "clearing"), amountMinor: minor },
+        ...(destination.kind === "contract" ? destination.credits : suspended),
+      ],
+    };
+  }
+
+  async function book(tx: Tx, receipts: readonly Receipt[], destinations: readonly Destination[]): Promise<void> {
+    if (receipts.length === 0) return;
+    const accounts = await systemAccounts(tx, receipts);
+    const entries = receipts.map((receipt, at) => {
+      const destination = destinations[at];
+      if (destination === undefined) throw new Error(`Bug: receipt ${receipt.id} has no destination.`);
+      return entryOf(receipt, destination, accounts);
+    });
+    const posted = await ledger.post(tx, entries);
+    const transactionIds: TransactionId[] = posted.map(({ id }) => id);
+    await store.insertReceipts(tx, { receipts, transactionIds, bookedAt: clock.now() });
+    const items = receipts.flatMap(({ id }, at) => {
+      const destination = destinations[at];
+      return destination?.kind === "suspense" ? [{ receiptId: id, reason: destination.reason }] : [];
+    });
+    await store.openSuspense(tx, { items, openedAt: clock.now() });
+  }
+
+  async function takeSuspense(tx: Tx, receiptId: ReceiptId): Promise<Receipt> {
+    const item = await store.lockSuspense(tx, receiptId);
+    if (item === undefined) throw new NotFound("item in suspense", "receiptId");
+    if (item.resolvedAt !== null) throw new NotAllowedNow("This payment has been matched already.");
+    return item;
+  }
+
+  async function matchSuspense(
+    tx: Tx,
+    { receipt, credits, actor, resolution }: { receipt: Receipt; credits: readonly Line[]; actor: string; resolution: string },
+  ): Promise<void> {
+    const accounts = await systemAccounts(tx, [receipt]);
+    const { currency, minor } = receipt.amount;
+    const [posted] = await ledger.post(tx, [
+      {
+        id: makeId(),
+        kind: "suspense_match",
+        memo: resolution,
+        reference: receipt.id,
+        idempotencyKey: `suspense_match:${receipt.id}`,
+        currency,
+        effectiveAt: receipt.paidAt,
+        actor,
+        lines: [{ accountId: requireId(accounts.get(suspenseCode(currency)), "suspense"), amountMinor: minor }, ...credits],
+      },
+    ]);
+    if (posted === undefined) throw new Error("Bug: a match gave no transaction.");
+    await store.resolveSuspense(tx, { receiptId: receipt.id, at: clock.now(), by: actor, resolution, transactionId: posted.id });
+  }
+
+  return {
+    book,
+    find: store.findReceipts,
+    list: store.listReceipts,
+    openSuspense: store.listSuspense,
+    quarantine: store.listQuarantine,
+    takeSuspense,
+    matchSuspense,
+  };
+}
+
+function requireId(id: AccountId | undefined, what: string): AccountId {
+  if (id === undefined) throw new Error(`Bug: the account for ${what} was not opened.`);
+  return id;
+}
