@@ -1,0 +1,32 @@
+import type { Access, Staff } from "../access/access.ts";
+import { NotSignedIn } from "../access/access.ts";
+import type { Clock } from "../kernel/time.ts";
+import type { Db } from "../platform/database.ts";
+
+/** The faces that resolvers call; `app.ts` fills it. */
+export interface Services {
+  readonly access: Access;
+}
+
+/** What every resolver is given. There is no transaction in it: a mutation opens its own. */
+export interface GraphqlContext {
+  readonly actor: Staff | null;
+  /** The bearer token as it came, for logging out; null when none came. */
+  readonly sessionToken: string | null;
+  readonly sourceAddress: string;
+  readonly requestId: string;
+  readonly services: Services;
+  readonly db: Db;
+  readonly clock: Clock;
+}
+
+/** The signed-in person. Throws `NotSignedIn`; fields behind a scope never see that. */
+export function requireActor(context: GraphqlContext): Staff {
+  if (context.actor === null) throw new NotSignedIn();
+  return context.actor;
+}
+
+/** The token of an `Authorization: Bearer …` header. */
+export function bearerToken(header: string | undefined): string | null {
+  return /^Bearer ([A-Za-z0-9_-]{20,200})$/i.exec(header ?? "")?.[1] ?? null;
+}

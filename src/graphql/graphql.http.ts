@@ -1,0 +1,101 @@
+import { ApolloServer } from "@apollo/server";
+import { ApolloServerPluginLandingPageDisabled } from "@apollo/server/plugin/disabled";
+import { expressMiddleware } from "@as-integrations/express5";
+import { ApolloArmor } from "@escape.tech/graphql-armor";
+import express, { type Request, type Response, type Router } from "express";
+import type { Clock } from "../kernel/time.ts";
+import type { Db } from "../platform/database.ts";
+import { bearerToken, type GraphqlContext, type Services } from "./context.ts";
+import { makeExplorer } from "./explorer.http.ts";
+import { guardingIntrospection, limitingCost, maskError, namingFaults } from "./plugins.ts";
+import { buildSchema } from "./schema.ts";
+
+/** An import of ten thousand devices fits; everything else is a few kilobytes. */
+const BODY_BYTES_MAX = 1_048_576;
+/** A page's largest query has a few hundred words, the explorer's own question about the schema too. */
+const TOKENS_MAX = 1_500;
+const DEPTH_MAX = 14;
+const ALIASES_MAX = 8;
+const DIRECTIVES_MAX = 10;
+
+export interface GraphqlDoor {
+  /** Mount at `/graphql`: POST is the endpoint, GET `/explorer` the page. */
+  readonly router: Router;
+  stop(): Promise<void>;
+}
+
+/**
+ * Builds and starts the GraphQL server. `sourceAddress` and `requestId` come from the HTTP side. Introspection is open
+ * outside production; in production it needs a session. Faults go to `reportFault`, never to the client.
+ */
+export async function makeGraphql({
+  services,
+  db,
+  clock,
+  isProduction,
+  sourceAddress,
+  requestId,
+  reportFault,
+}: {
+  services: Services;
+  db: Db;
+  clock: Clock;
+  isProduction: boolean;
+  sourceAddress: (request: Request) => string;
+  requestId: (response: Response) => string;
+  reportFault: (report: { error: unknown; requestId: string }) => void;
+}): Promise<GraphqlDoor> {
+  const armor = new ApolloArmor({
+    maxDepth: { enabled: true, n: DEPTH_MAX, ignoreIntrospection: true },
+    maxAliases: { enabled: true, n: ALIASES_MAX },
+    maxDirectives: { enabled: true, n: DIRECTIVES_MAX },
+    blockFieldSuggestion: { enabled: true },
+    // Both are ours: cost by real page sizes (see `limitingCost`), tokens by the parser itself.
+    costLimit: { enabled: false },
+    maxTokens: { enabled: false },
+  }).protect();
+  const server = new ApolloServer<GraphqlContext>({
+    schema: buildSchema(),
+    csrfPrevention: true,
+    allowBatchedHttpRequests: false,
+    includeStacktraceInErrorResponses: false,
+    introspection: true,
+    persistedQueries: false,
+    stopOnTerminationSignals: false,
+    nodeEnv: isProduction ? "production" : "development",
+    parseOptions: { maxTokens: TOKENS_MAX },
+    validationRules: armor.validationRules,
+    plugins: [
+      ...(armor.plugins as []),
+      ApolloServerPluginLandingPageDisabled(),
+      guardingIntrospection(isProduction),
+      limitingCost,
+      namingFaults(reportFault),
+    ],
+    formatError: maskError,
+  });
+  await server.start();
+
+  const router = express.Router();
+  router.use("/explorer", makeExplorer({ endpoint: "/graphql", place: "/graphql/explorer" }));
+  router.post(
+    "/",
+    express.json({ limit: BODY_BYTES_MAX, strict: true }),
+    expressMiddleware(server, {
+      context: async ({ req, res }) => {
+        const sessionToken = bearerToken(req.get("authorization"));
+        const actor = sessionToken === null ? undefined : await services.access.findActor(sessionToken);
+        return {
+          actor: actor ?? null,
+          sessionToken,
+          sourceAddress: sourceAddress(req),
+          requestId: requestId(res),
+          services,
+          db,
+          clock,
+        };
+      },
+    }),
+  );
+  return { router, stop: () => server.stop() };
+}

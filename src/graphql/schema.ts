@@ -1,0 +1,38 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { lexicographicSortSchema, printSchema, type GraphQLSchema } from "graphql";
+import { defineAccess } from "./access.ts";
+import { makeBuilder } from "./builder.ts";
+
+/** The committed form of the schema, at the top of the repository. */
+export const SCHEMA_FILE = fileURLToPath(new URL("../../schema.graphql", import.meta.url));
+
+/** The whole schema. It holds no service: resolvers find theirs in the context, so it can be printed without a database. */
+export function buildSchema(): GraphQLSchema {
+  const builder = makeBuilder();
+  defineAccess(builder);
+  return builder.toSchema({});
+}
+
+/** The schema as text, sorted, so that moving code around changes nothing. */
+export function printedSchema(): string {
+  return `${printSchema(lexicographicSortSchema(buildSchema()))}\n`;
+}
+
+/** Writes the committed file anew. */
+export async function writeSchemaFile(file = SCHEMA_FILE): Promise<void> {
+  await writeFile(file, printedSchema());
+}
+
+/** Undefined when the committed file is what the code says; otherwise one sentence about the first line that differs. */
+export async function findSchemaDrift(file = SCHEMA_FILE): Promise<string | undefined> {
+  const printed = printedSchema();
+  const committed = await readFile(file, "utf8").catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    throw error;
+  });
+  if (committed === printed) return undefined;
+  const [ours, theirs] = [printed.split("\n"), committed.split("\n")];
+  const at = ours.findIndex((line, index) => line !== theirs[index]);
+  return `schema.graphql differs from the code from line ${at + 1} on ("${ours[at] ?? ""}"). Run \`npm run schema\` and commit the file.`;
+}
