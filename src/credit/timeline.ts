@@ -26,7 +26,7 @@ export interface ContractHistory {
  */
 export function timeline({ stretches, unlockedAt, writtenOffAt }: ContractHistory, until: Date): readonly Transition[] {
   const transitions: Transition[] = [];
-  let state: LockState = "CREATED";
+  let state = "CREATED" as LockState;
   let paidUntil: Date | undefined;
   const endedAt = unlockedAt ?? writtenOffAt;
   const move = (at: Date, to: LockState): void => {
