@@ -1,0 +1,21 @@
+import type { Texts } from "./texts.ts";
+
+const daysOf = (days: string): string => (days === "1" ? "1 day" : `${days} days`);
+
+export const english: Texts = {
+  token_received: ({ amount, token, days, account }) =>
+    `Received ${amount}. Token: ${token}. Enter it on your device for ${daysOf(days)}. Account ${account}.`,
+  tokens_received: ({ amount, tokens, days, account }) =>
+    `Received ${amount}. Tokens: ${tokens}. Enter them in this order for ${daysOf(days)}. Account ${account}.`,
+  payment_held: ({ amount, missing, account }) =>
+    `Received ${amount} for account ${account}. It is too little for a token and is kept as your credit. Pay ${missing} more to get light.`,
+  unlocked: ({ amount, token, account }) =>
+    `Received ${amount}. Account ${account} is fully paid! Token: ${token}. Enter it and your device stays on for ever. Thank you.`,
+  payment_debt: ({ amount, debt, account }) =>
+    `Received ${amount} for account ${account}. It went towards what you owe. ${debt} is left to pay before new days start.`,
+  account_unknown: ({ amount, reference }) =>
+    `Received ${amount}, but there is no account ${reference}. Your money is safe. Please call us with your account number.`,
+  payment_refundable: ({ amount, account }) =>
+    `Received ${amount} for account ${account}, which is already paid off. You can have this money back: please call us.`,
+  token_again: ({ token, account }) => `Account ${account}: here is your last token again. Token: ${token}.`,
+};

@@ -1,0 +1,23 @@
+import type { Texts } from "./texts.ts";
+
+/** In French, nothing and one and a half are singular too. */
+const daysOf = (days: string): string => `${days} ${Number(days) < 2 ? "jour" : "jours"}`;
+
+// Of the accents, GSM-7 holds é è à ù but neither ê nor ç nor û: the sentences do without those.
+export const french: Texts = {
+  token_received: ({ amount, token, days, account }) =>
+    `Paiement de ${amount} accepté. Code : ${token}. Tapez-le sur votre appareil pour ${daysOf(days)}. Compte ${account}.`,
+  tokens_received: ({ amount, tokens, days, account }) =>
+    `Paiement de ${amount} accepté. Codes : ${tokens}. Tapez-les dans cet ordre pour ${daysOf(days)}. Compte ${account}.`,
+  payment_held: ({ amount, missing, account }) =>
+    `Paiement de ${amount} noté, compte ${account}. Trop peu pour un code : il reste en crédit. Ajoutez ${missing} pour avoir la lumière.`,
+  unlocked: ({ amount, token, account }) =>
+    `Paiement de ${amount} accepté. Compte ${account} soldé ! Code : ${token}. Tapez-le : votre appareil reste allumé pour toujours. Merci.`,
+  payment_debt: ({ amount, debt, account }) =>
+    `Paiement de ${amount} noté, compte ${account}. Il réduit votre dette. Encore ${debt} à payer avant de nouveaux jours.`,
+  account_unknown: ({ amount, reference }) =>
+    `Paiement de ${amount} arrivé, mais le compte ${reference} n'existe pas. Votre argent est protégé. Appelez-nous avec votre numéro de compte.`,
+  payment_refundable: ({ amount, account }) =>
+    `Paiement de ${amount} arrivé pour le compte ${account}, déjà soldé. Nous pouvons vous rendre cet argent : appelez-nous.`,
+  token_again: ({ token, account }) => `Compte ${account} : voici encore votre dernier code. Code : ${token}.`,
+};

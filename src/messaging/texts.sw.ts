@@ -1,0 +1,19 @@
+import type { Texts } from "./texts.ts";
+
+export const swahili: Texts = {
+  token_received: ({ amount, token, days, account }) =>
+    `Tumepokea ${amount}. Tokeni: ${token}. Iingize kwenye kifaa chako upate siku ${days}. Akaunti ${account}.`,
+  tokens_received: ({ amount, tokens, days, account }) =>
+    `Tumepokea ${amount}. Tokeni: ${tokens}. Ziingize kwa mpangilio huu upate siku ${days}. Akaunti ${account}.`,
+  payment_held: ({ amount, missing, account }) =>
+    `Tumepokea ${amount} ya akaunti ${account}. Haitoshi kupata tokeni, imehifadhiwa kwa ajili yako. Ongeza ${missing} upate mwanga.`,
+  unlocked: ({ amount, token, account }) =>
+    `Tumepokea ${amount}. Akaunti ${account} imelipwa yote! Tokeni: ${token}. Iingize na kifaa chako kitawaka daima. Asante.`,
+  payment_debt: ({ amount, debt, account }) =>
+    `Tumepokea ${amount} ya akaunti ${account}. Imepunguza deni lako. Lipa ${debt} zaidi ili upate siku mpya.`,
+  account_unknown: ({ amount, reference }) =>
+    `Tumepokea ${amount}, lakini hakuna akaunti ${reference}. Pesa yako iko salama. Tafadhali tupigie na namba ya akaunti yako.`,
+  payment_refundable: ({ amount, account }) =>
+    `Tumepokea ${amount} ya akaunti ${account}, ambayo imeshalipwa yote. Unaweza kurudishiwa pesa hii: tafadhali tupigie.`,
+  token_again: ({ token, account }) => `Akaunti ${account}: hii ni tokeni yako ya mwisho tena. Tokeni: ${token}.`,
+};

@@ -1,0 +1,75 @@
+import { toGsm7 } from "./gsm7.ts";
+import { english } from "./texts.en.ts";
+import { french } from "./texts.fr.ts";
+import { swahili } from "./texts.sw.ts";
+
+export type Language = "en" | "fr" | "sw";
+
+/** What each message says, and with which values. Amounts come formatted; `days` is a plain number such as "30". */
+export const TEMPLATE_VALUES = {
+  /** A payment became one token. */
+  token_received: ["amount", "token", "days", "account"],
+  /** A payment became several tokens, written in the order of entry with ", " between them. */
+  tokens_received: ["amount", "tokens", "days", "account"],
+  /** Too little for one unit of time: kept as credit until `missing` more arrives. */
+  payment_held: ["amount", "missing", "account"],
+  /** The last payment: the token unlocks for ever. */
+  unlocked: ["amount", "token", "account"],
+  /** The payment went towards what was owed; `debt` is still owed. */
+  payment_debt: ["amount", "debt", "account"],
+  /** Nobody has the account number that was typed. */
+  account_unknown: ["amount", "reference"],
+  /** Paid for an account that owes nothing: to be given back. */
+  payment_refundable: ["amount", "account"],
+  /** The customer asked for the last token once more. */
+  token_again: ["token", "account"],
+} as const;
+
+export type Template = keyof typeof TEMPLATE_VALUES;
+
+/** The texts of one language. A template that a language lacks does not compile. */
+export type Texts = {
+  readonly [Name in Template]: (values: Readonly<Record<(typeof TEMPLATE_VALUES)[Name][number], string>>) => string;
+};
+
+const TEXTS: Readonly<Record<Language, Texts>> = { en: english, fr: french, sw: swahili };
+
+/** Room for the tokens of one very large payment; nothing else comes near it. */
+const VALUE_LENGTH_MAX = 200;
+/** Longer than any account number of ours. What a payer typed goes into a text under our name, so it stays short. */
+const REFERENCE_LENGTH_MAX = 20;
+
+export function isTemplate(name: string): name is Template {
+  return Object.hasOwn(TEMPLATE_VALUES, name);
+}
+
+/**
+ * The text of a message, in letters of GSM-7 only. The same message gives the same text, always. Throws where the
+ * template is unknown or a value is missing: that is a mistake in the caller, not of a customer.
+ */
+export function render(message: {
+  readonly language: Language;
+  readonly template: string;
+  readonly values: Readonly<Record<string, string>>;
+}): string {
+  const { language, template, values } = message;
+  if (!isTemplate(template)) throw new Error(`There is no message template "${template}".`);
+  const cleaned: Record<string, string> = {};
+  for (const name of TEMPLATE_VALUES[template]) {
+    const value = values[name];
+    if (value === undefined) throw new Error(`A message "${template}" needs the value "${name}".`);
+    cleaned[name] = name === "reference" ? cleanReference(value) : cleanValue(value);
+  }
+  const write = TEXTS[language][template] as (values: Readonly<Record<string, string>>) => string;
+  return toGsm7(write(cleaned));
+}
+
+function cleanValue(value: string): string {
+  return value.replace(/\s+/g, " ").trim().slice(0, VALUE_LENGTH_MAX);
+}
+
+/** A stranger wrote it: only what an account number could be made of is repeated. */
+function cleanReference(value: string): string {
+  const kept = cleanValue(value.replace(/[^\p{L}\p{N} /-]/gu, " "));
+  return kept === "" ? "-" : kept.slice(0, REFERENCE_LENGTH_MAX).trim();
+}
