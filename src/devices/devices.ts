@@ -56,6 +56,7 @@ export interface Devices {
   find(db: Db | Tx, id: DeviceId): Promise<Device | undefined>;
   findMany(db: Db | Tx, ids: readonly DeviceId[]): Promise<ReadonlyMap<DeviceId, Device>>;
   requireBySerial(db: Db | Tx, serial: string): Promise<Device>;
+  exists(db: Db | Tx, serial: string): Promise<boolean>;
   list(db: Db | Tx, filter: { search?: string | undefined; state?: DeviceState | undefined }, page: { first: number; after?: string | undefined }): Promise<readonly Device[]>;
   /** Takes a device from one state to another, locking it; refuses when it is elsewhere. */
   move(tx: Tx, order: { deviceId: DeviceId; from: DeviceState; to: DeviceState }): Promise<Device>;
@@ -99,6 +100,9 @@ export function makeDevices({ clock, makeId, keySeal }: { clock: Clock; makeId: 
       const found = await store.findBySerial(db, serial);
       if (found === undefined) throw new NotFound("device", "serial");
       return found;
+    },
+    async exists(db, serial) {
+      return (await store.findBySerial(db, serial)) !== undefined;
     },
     list: store.list,
     move,

@@ -1,0 +1,196 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { Counter, Gauge, Registry } from "prom-client";
+import { sql } from "drizzle-orm";
+import { makeAccess, type Access } from "./access/access.ts";
+import { announcementOf } from "./announcement.ts";
+import type { AppRole, Config } from "./config.ts";
+import { makeCredit, type Credit } from "./credit/credit.ts";
+import { makeCustomers, type Customers } from "./customers/customers.ts";
+import { makeDevices, type Devices } from "./devices/devices.ts";
+import { makeKeySeal } from "./devices/key-seal.ts";
+import { makeGraphql } from "./graphql/graphql.http.ts";
+import { makeIds, type MakeId } from "./kernel/ids.ts";
+import { systemClock, type Clock } from "./kernel/time.ts";
+import { makeLedger, type Ledger } from "./ledger/ledger.ts";
+import { makeAfricasTalkingGateway } from "./messaging/gateway.africastalking.ts";
+import { makeDeliveryReportRouter } from "./messaging/messaging.http.ts";
+import { startMessageJobs } from "./messaging/messaging.jobs.ts";
+import { makeMessaging, type Messaging } from "./messaging/messaging.ts";
+import { makeDarajaDoor, makeReceipts, makeSettleLoop, type Receipts, type SettleLoop } from "./payments/payments.ts";
+import { openDatabase, type Database } from "./platform/database.ts";
+import { makeHttp } from "./platform/http.ts";
+import { openJobs } from "./platform/jobs.ts";
+import { makeLog, type Log } from "./platform/log.ts";
+import { makeMqttGateway } from "./platform/mqtt.ts";
+import { makeOutboxRelay } from "./platform/outbox.ts";
+
+/** The modules' faces, built once and wired to each other. */
+export interface Modules {
+  readonly access: Access;
+  readonly customers: Customers;
+  readonly devices: Devices;
+  readonly ledger: Ledger;
+  readonly receipts: Receipts;
+  readonly credit: Credit;
+  readonly messaging: Messaging;
+}
+
+export interface App extends Modules {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly makeId: MakeId;
+  readonly database: Database;
+  readonly log: Log;
+  readonly settleLoop: SettleLoop;
+  /** Ports in use, once started. */
+  readonly ports: { http: number | undefined; mqtt: number | undefined };
+  start(): Promise<void>;
+  /** Takes nothing new, ends what runs, lets go of everything. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+const SETTLE_SWEEP_MS = 1_000;
+const RELAY_BATCH_MAX = 200;
+const RELAY_SWEEP_MS = 1_000;
+const ACCESS_SWEEP_MS = 3_600_000;
+
+function makeModules({ config, database, clock, makeId }: { config: Config; database: Database; clock: Clock; makeId: MakeId }): Modules {
+  const { db } = database;
+  if (config.sealingKey === undefined) throw new Error("WASHA_KEY is needed.");
+  const ledger = makeLedger({ clock, makeId });
+  const customers = makeCustomers({ clock, makeId, country: config.country });
+  const devices = makeDevices({ clock, makeId, keySeal: makeKeySeal(config.sealingKey) });
+  const gateway = makeAfricasTalkingGateway({
+    username: config.smsUsername ?? "unset",
+    apiKey: config.smsApiKey ?? "unset",
+    ...(config.smsSender === undefined ? {} : { from: config.smsSender }),
+    ...(config.smsBaseUrl === undefined ? {} : { baseUrl: config.smsBaseUrl }),
+  });
+  const messaging = makeMessaging({ db, clock, makeId, gateway });
+  const credit = makeCredit({
+    db, clock, makeId, zone: config.zone, ledger, customers, devices,
+    announce: (tx, news) => messaging.append(tx, news.flatMap(announcementOf)),
+  });
+  return { access: makeAccess({ db, clock, makeId }), customers, devices, ledger, receipts: makeReceipts({ ledger, clock, makeId }), credit, messaging };
+}
+
+/**
+ * The composition root: builds every module, lists every route, loop and schedule. Nothing runs before `start`. The roles
+ * decide what does; a clock other than the system's is for replays and tests.
+ */
+export async function buildApp({ config, roles, clock = systemClock }: { config: Config; roles: readonly AppRole[]; clock?: Clock }): Promise<App> {
+  if (config.databaseUrl === undefined) throw new Error("DATABASE_URL is needed.");
+  const log = makeLog(config.logLevel);
+  const makeId = makeIds(clock);
+  const database = openDatabase({ url: config.databaseUrl, connectionsMax: config.databaseConnectionsMax });
+  const { db } = database;
+  const modules = makeModules({ config, database, clock, makeId });
+  const registry = new Registry();
+  const counters = makeCounters(registry, database);
+  const reportFault = (report: object): void => log.error(report, "A request failed on our side.");
+  const http = makeHttp({ trustedProxyHops: config.trustedProxyHops, clock, registry, reportFault, checks: { database: () => db.execute(sql`select 1`) } });
+  const settleLoop = makeSettleLoop({
+    database, clock, makeId, receipts: modules.receipts, allocate: modules.credit.allocateReceipts, batchMax: config.settleBatchMax, sweepMs: SETTLE_SWEEP_MS,
+    observer: {
+      settled: (count) => counters.settled.inc(count),
+      failed: ({ callbackId, error, setAside }) => {
+        counters.poisoned.inc({ set_aside: String(setAside) });
+        log.error({ callbackId: callbackId.toString(), error, setAside }, "A callback cannot be settled; see the runbook on unmatched money.");
+      },
+      waiting: (error) => log.warn({ error }, "The settle loop waits for the database."),
+    },
+  });
+  const ports: App["ports"] = { http: undefined, mqtt: undefined };
+  const closers: (() => Promise<unknown>)[] = [];
+  let stopping: Promise<void> | undefined;
+
+  async function mountDoors(): Promise<void> {
+    const door = makeDarajaDoor({
+      db, clock, secret: config.darajaSecret ?? "", allowedSources: config.darajaSources, shortcodes: config.darajaShortcodes, currency: config.currency, zone: config.zone,
+      sourceAddressOf: http.sourceAddress, findPayable: modules.credit.findPayable,
+      observer: { callback: (where, outcome) => counters.callbacks.inc({ door: where, outcome }) },
+    });
+    http.routes.use("/rails/daraja", door.router);
+    closers.push(door.idle);
+    http.routes.use(makeDeliveryReportRouter({ secret: config.smsReportSecret ?? "", messaging: modules.messaging }));
+    const graphql = await makeGraphql({
+      services: modules, db, clock, isProduction: config.isProduction, sourceAddress: http.sourceAddress, requestId: http.requestId, reportFault,
+    });
+    http.routes.use("/graphql", graphql.router);
+    closers.push(graphql.stop);
+    const sweep = setInterval(() => void modules.access.sweep().catch((error: unknown) => log.warn({ error }, "Old sessions were not swept.")), ACCESS_SWEEP_MS);
+    closers.push(async () => clearInterval(sweep));
+  }
+
+  async function startWorker(databaseUrl: string): Promise<void> {
+    const jobs = await openJobs(config.redisUrl === undefined ? { postgresUrl: databaseUrl } : { redisUrl: config.redisUrl }, {
+      onDead: (topic, job) => log.error({ topic, job: job.id, reason: job.reason }, "A job is dead: it needs a person."),
+      onFault: (error) => log.warn({ error }, "The job queue's connection failed; it is mended by itself."),
+    });
+    const relay = makeOutboxRelay({ database, jobs, clock, batchMax: RELAY_BATCH_MAX, sweepMs: RELAY_SWEEP_MS, onFault: (error) => log.warn({ error }, "The outbox waits.") });
+    const messageJobs = await startMessageJobs({ jobs, messaging: modules.messaging, onFault: (error) => log.warn({ error }, "Overdue messages were not released.") });
+    await relay.start();
+    closers.push(() => relay.stop(), () => messageJobs.stop(), () => jobs.close());
+  }
+
+  async function startGateway(): Promise<void> {
+    const gateway = await makeMqttGateway({
+      authenticate: async (serial, password) => samePassword(mqttPassword(config.sealingKey ?? new Uint8Array(), serial), password) && (await modules.devices.exists(db, serial)),
+      // Readings have no table yet: refusing leaves them with the device, acknowledging would lose them.
+      take: () => Promise.reject(new Error("This gateway does not store readings yet.")),
+    });
+    ports.mqtt = (await gateway.listen({ port: config.mqttPort, host: config.httpHost })).port;
+    closers.push(gateway.close);
+  }
+
+  return {
+    ...modules, config, clock, makeId, database, log, settleLoop, ports,
+    async start() {
+      if (roles.includes("api")) await mountDoors();
+      ports.http = (await http.listen({ port: config.httpPort, host: config.httpHost })).port;
+      closers.unshift(http.close);
+      if (roles.includes("gateway")) await startGateway();
+      if (roles.includes("settle")) {
+        await settleLoop.start();
+        closers.push(settleLoop.stop);
+      }
+      if (roles.includes("worker")) await startWorker(database.url);
+    },
+    stop() {
+      stopping ??= (async () => {
+        // Doors close first, then the loops behind them: what was acknowledged is already committed.
+        const results: PromiseSettledResult<unknown>[] = [];
+        for (const close of closers) results.push(...(await Promise.allSettled([close()])));
+        await database.close();
+        for (const result of results) if (result.status === "rejected") log.warn({ error: result.reason as unknown }, "A part did not stop cleanly.");
+      })();
+      return stopping;
+    },
+  };
+}
+
+function makeCounters(registry: Registry, database: Database) {
+  const registers = [registry];
+  new Gauge({
+    name: "washa_callbacks_pending", help: "Stored callbacks that are not settled yet.", registers,
+    async collect() {
+      const [row] = await database.db.execute<{ count: string }>(sql`select count(*) as count from payments.pending`);
+      this.set(Number(row?.count ?? 0));
+    },
+  });
+  return {
+    callbacks: new Counter({ name: "washa_callbacks_total", help: "Callbacks by door and outcome.", labelNames: ["door", "outcome"], registers }),
+    settled: new Counter({ name: "washa_payments_settled_total", help: "Payments booked.", registers }),
+    poisoned: new Counter({ name: "washa_callbacks_failed_total", help: "Callbacks that failed alone.", labelNames: ["set_aside"], registers }),
+  };
+}
+
+/** A device's MQTT password follows from its serial and our key, so there is none to store and none to steal. */
+export function mqttPassword(sealingKey: Uint8Array, serial: string): string {
+  return createHmac("sha256", sealingKey).update(`mqtt:${serial}`).digest("base64url");
+}
+
+function samePassword(left: string, right: string): boolean {
+  const [a, b] = [Buffer.from(left), Buffer.from(right)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}

@@ -1,0 +1,196 @@
+import { BlockList, isIP } from "node:net";
+import { parseCurrency, type Currency } from "./kernel/money.ts";
+import { parseZone } from "./kernel/time.ts";
+
+export const ROLES = ["api", "gateway", "settle", "worker"] as const;
+export type AppRole = (typeof ROLES)[number];
+
+/** Everything the environment decides, parsed once and frozen. Secrets stand only here. */
+export interface Config {
+  /** PostgreSQL 15 or newer; undefined means the embedded one. */
+  readonly databaseUrl: string | undefined;
+  /** Jobs on Redis; undefined means on PostgreSQL. */
+  readonly redisUrl: string | undefined;
+  readonly httpHost: string;
+  readonly httpPort: number;
+  readonly mqttPort: number;
+  /** Where the embedded defaults keep their data. */
+  readonly dataFolder: string;
+  /** Instalments fall due on days of this zone; M-Pesa's times are in it. */
+  readonly zone: string;
+  /** Phone numbers without prefix are from here: ISO 3166 alpha-2. */
+  readonly country: string;
+  readonly currency: Currency;
+  /** 32 bytes; seals device keys at rest. */
+  readonly sealingKey: Uint8Array | undefined;
+  readonly darajaSecret: string | undefined;
+  readonly darajaShortcodes: ReadonlySet<string>;
+  readonly darajaSources: readonly string[];
+  readonly trustedProxyHops: number;
+  readonly smsUsername: string | undefined;
+  readonly smsApiKey: string | undefined;
+  readonly smsSender: string | undefined;
+  readonly smsBaseUrl: string | undefined;
+  readonly smsReportSecret: string | undefined;
+  readonly settleBatchMax: number;
+  readonly databaseConnectionsMax: number;
+  readonly isProduction: boolean;
+  readonly logLevel: string;
+}
+
+/** The configuration cannot be used; each line names a variable and what to do. */
+export class ConfigRefused extends Error {
+  constructor(problems: readonly string[]) {
+    super(`The configuration cannot be used:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+    this.name = "ConfigRefused";
+  }
+}
+
+/** What each variable means, for `--help` and the documentation. */
+export const VARIABLES: Readonly<Record<string, string>> = {
+  DATABASE_URL: "PostgreSQL to use, as postgres://user:password@host:5432/database. Default of `start`: an embedded one.",
+  REDIS_URL: "Redis for the job queue, as redis://host:6379. Default: the queue lives in PostgreSQL.",
+  WASHA_HTTP_PORT: "Port of the HTTP doors (4000).",
+  WASHA_HTTP_HOST: "Address they listen on (127.0.0.1; 0.0.0.0 in a container).",
+  WASHA_MQTT_PORT: "Port of the MQTT gateway (1883).",
+  WASHA_DATA: "Folder of the embedded defaults (.washa).",
+  WASHA_TIME_ZONE: "The operator's zone (Africa/Nairobi).",
+  WASHA_COUNTRY: "Country of phone numbers without prefix (KE).",
+  WASHA_CURRENCY: "Currency of the M-Pesa shortcodes (KES).",
+  WASHA_KEY: "64 hexadecimal digits: seals device keys at rest. Make one with: openssl rand -hex 32",
+  WASHA_DARAJA_SECRET: "Secret part of the C2B URLs, 16 or more letters and digits, without mpesa, safaricom, exe, cmd, sql or query.",
+  WASHA_DARAJA_SHORTCODES: "Your paybills and tills, separated by commas.",
+  WASHA_DARAJA_SOURCES: "Addresses and CIDR ranges that may post payments, separated by commas. Empty: the secret alone protects.",
+  WASHA_PROXY_HOPS: "Trusted proxies in front of the program that add to X-Forwarded-For (0).",
+  WASHA_SMS_USERNAME: "Africa's Talking user name.",
+  WASHA_SMS_KEY: "Africa's Talking API key.",
+  WASHA_SMS_SENDER: "Sender name or short code, when you own one.",
+  WASHA_SMS_URL: "Base URL of the SMS gateway; only to reach a simulator.",
+  WASHA_SMS_SECRET: "Secret part of the delivery report URL, 16 or more letters and digits.",
+  WASHA_SETTLE_BATCH: "Payments settled in one transaction (200).",
+  WASHA_DB_CONNECTIONS: "Connections to PostgreSQL a process may hold (10).",
+  WASHA_LOG: "Log level: fatal, error, warn, info, debug (info).",
+};
+
+const FORBIDDEN_IN_DARAJA_URL = /mpesa|safaricom|exe|cmd|sql|query/i;
+
+/** Reads the environment. Throws ConfigRefused with every problem at once. */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  const text = (name: string): string | undefined => {
+    const value = env[name]?.trim();
+    return value === undefined || value === "" ? undefined : value;
+  };
+  const attempt = <Value>(name: string, fallback: Value, read: (value: string) => Value): Value => {
+    const value = text(name);
+    if (value === undefined) return fallback;
+    try {
+      return read(value);
+    } catch (error) {
+      problems.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      return fallback;
+    }
+  };
+  const whole = (name: string, fallback: number, { least, most }: { least: number; most: number }): number =>
+    attempt(name, fallback, (value) => {
+      if (!/^\d+$/.test(value) || Number(value) < least || Number(value) > most) throw new Error(`a whole number from ${least} to ${most} is needed.`);
+      return Number(value);
+    });
+  const url = (name: string, protocols: readonly string[]): string | undefined => attempt(name, undefined, (value): string | undefined => checkUrl(value, protocols));
+  const list = (value: string): readonly string[] => value.split(",").map((part) => part.trim()).filter((part) => part !== "");
+  const secret = (name: string, value: string): string => {
+    if (!/^[A-Za-z0-9_-]{16,128}$/.test(value)) throw new Error("16 to 128 letters, digits, _ or - are needed, such as from: openssl rand -hex 16");
+    if (name === "WASHA_DARAJA_SECRET" && FORBIDDEN_IN_DARAJA_URL.test(value)) throw new Error("Safaricom refuses URLs that contain mpesa, safaricom, exe, cmd, sql or query.");
+    return value;
+  };
+  const config: Config = {
+    databaseUrl: url("DATABASE_URL", ["postgres:", "postgresql:"]),
+    redisUrl: url("REDIS_URL", ["redis:", "rediss:"]),
+    httpHost: text("WASHA_HTTP_HOST") ?? "127.0.0.1",
+    httpPort: whole("WASHA_HTTP_PORT", 4000, { least: 0, most: 65_535 }),
+    mqttPort: whole("WASHA_MQTT_PORT", 1883, { least: 0, most: 65_535 }),
+    dataFolder: text("WASHA_DATA") ?? ".washa",
+    zone: attempt("WASHA_TIME_ZONE", "Africa/Nairobi", parseZone),
+    country: attempt("WASHA_COUNTRY", "KE", checkCountry),
+    currency: attempt<Currency>("WASHA_CURRENCY", "KES", parseCurrency),
+    sealingKey: attempt<Uint8Array | undefined>("WASHA_KEY", undefined, parseSealingKey),
+    darajaSecret: attempt<string | undefined>("WASHA_DARAJA_SECRET", undefined, (value) => secret("WASHA_DARAJA_SECRET", value)),
+    darajaShortcodes: attempt<ReadonlySet<string>>("WASHA_DARAJA_SHORTCODES", new Set(), (value) => new Set(list(value).map(checkShortcode))),
+    darajaSources: attempt<readonly string[]>("WASHA_DARAJA_SOURCES", [], (value) => list(value).map(checkSource)),
+    trustedProxyHops: whole("WASHA_PROXY_HOPS", 0, { least: 0, most: 10 }),
+    smsUsername: text("WASHA_SMS_USERNAME"),
+    smsApiKey: text("WASHA_SMS_KEY"),
+    smsSender: text("WASHA_SMS_SENDER"),
+    smsBaseUrl: url("WASHA_SMS_URL", ["http:", "https:"]),
+    smsReportSecret: attempt<string | undefined>("WASHA_SMS_SECRET", undefined, (value) => secret("WASHA_SMS_SECRET", value)),
+    settleBatchMax: whole("WASHA_SETTLE_BATCH", 200, { least: 1, most: 2_000 }),
+    databaseConnectionsMax: whole("WASHA_DB_CONNECTIONS", 10, { least: 2, most: 200 }),
+    isProduction: env["NODE_ENV"] === "production",
+    logLevel: attempt("WASHA_LOG", "info", checkLevel),
+  };
+  for (const name of Object.keys(env)) {
+    if (name.startsWith("WASHA_") && !(name in VARIABLES)) problems.push(`${name}: there is no such variable. Known: ${Object.keys(VARIABLES).join(", ")}.`);
+  }
+  if (problems.length > 0) throw new ConfigRefused(problems);
+  return Object.freeze(config);
+}
+
+/** What `serve` cannot do without; `start` fills it with embedded defaults instead. */
+export function requireServing(config: Config, roles: readonly AppRole[]): Config {
+  const problems: string[] = [];
+  const need = (value: unknown, name: string): void => {
+    if (value === undefined || (value instanceof Set && value.size === 0)) problems.push(`${name} is not set. ${VARIABLES[name] ?? ""}`);
+  };
+  need(config.databaseUrl, "DATABASE_URL");
+  need(config.sealingKey, "WASHA_KEY");
+  if (roles.includes("api")) {
+    need(config.darajaSecret, "WASHA_DARAJA_SECRET");
+    need(config.darajaShortcodes, "WASHA_DARAJA_SHORTCODES");
+    need(config.smsReportSecret, "WASHA_SMS_SECRET");
+  }
+  if (roles.includes("worker")) {
+    need(config.smsUsername, "WASHA_SMS_USERNAME");
+    need(config.smsApiKey, "WASHA_SMS_KEY");
+  }
+  if (problems.length > 0) throw new ConfigRefused(problems);
+  return config;
+}
+
+function checkUrl(value: string, protocols: readonly string[]): string {
+  const parsed = URL.canParse(value) ? new URL(value) : undefined;
+  if (parsed === undefined || !protocols.includes(parsed.protocol)) throw new Error(`a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(" or ")} is needed.`);
+  return value;
+}
+
+function checkCountry(value: string): string {
+  if (!/^[A-Z]{2}$/.test(value)) throw new Error("two capital letters are needed, such as KE.");
+  return value;
+}
+
+function parseSealingKey(value: string): Uint8Array {
+  if (!/^[0-9a-fA-F]{64}$/.test(value)) throw new Error("64 hexadecimal digits are needed, such as from: openssl rand -hex 32");
+  return Buffer.from(value, "hex");
+}
+
+function checkShortcode(value: string): string {
+  if (!/^\d{4,12}$/.test(value)) throw new Error(`"${value}" is not a paybill or till number of 4 to 12 digits.`);
+  return value;
+}
+
+function checkSource(value: string): string {
+  const [address = "", prefix] = value.split("/");
+  const family = isIP(address);
+  if (family === 0) throw new Error(`"${value}" is not an address or a range such as 196.201.214.0/24.`);
+  if (prefix !== undefined) new BlockList().addSubnet(address, Number(prefix), family === 6 ? "ipv6" : "ipv4");
+  return value;
+}
+
+function checkLevel(value: string): string {
+  if (!["fatal", "error", "warn", "info", "debug", "silent"].includes(value)) throw new Error("one of fatal, error, warn, info, debug, silent is needed.");
+  return value;
+}
+
+/** Reads the process environment; nobody else does. */
+export function readConfig(): Config {
+  return parseConfig(process.env);
+}

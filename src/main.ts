@@ -1,0 +1,163 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { ConfigRefused, ROLES, VARIABLES, readConfig, requireServing, type AppRole, type Config } from "./config.ts";
+import { Refusal } from "./kernel/refusal.ts";
+
+/** How the program ends when a person must do something: the text says what, and no stack trace buries it. */
+class Stop extends Error {}
+
+function parseRoles(text: string): readonly AppRole[] {
+  if (text === "all") return ROLES;
+  return text.split(",").map((name) => {
+    const role = ROLES.find((known) => known === name.trim());
+    if (role === undefined) throw new Stop(`There is no role "${name}". Roles: ${ROLES.join(", ")}, or all.`);
+    return role;
+  });
+}
+
+function requireDatabaseUrl(config: Config): string {
+  if (config.databaseUrl === undefined) throw new Stop(`DATABASE_URL is not set. ${VARIABLES["DATABASE_URL"] ?? ""}`);
+  return config.databaseUrl;
+}
+
+/** Resolves at the first Ctrl-C or SIGTERM; the second one ends the process at once. */
+function untilAsked(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const ask = (): void => {
+      if (asked) process.exit(1);
+      asked = true;
+      resolve();
+    };
+    process.on("SIGINT", ask);
+    process.on("SIGTERM", ask);
+  });
+}
+
+async function serve({ roles: names }: { roles: string }): Promise<void> {
+  const roles = parseRoles(names);
+  const config = requireServing(readConfig(), roles);
+  const { buildApp } = await import("./app.ts");
+  const app = await buildApp({ config, roles });
+  try {
+    await app.start();
+  } catch (error) {
+    await app.stop();
+    throw error;
+  }
+  app.log.info({ roles, http: app.ports.http, mqtt: app.ports.mqtt }, "Serving.");
+  await untilAsked();
+  app.log.info("Stopping.");
+  await app.stop();
+}
+
+async function demo(): Promise<void> {
+  const { runDemo } = await import("./demo.ts");
+  await runDemo(readConfig(), untilAsked);
+}
+
+async function migrateCommand(): Promise<void> {
+  const { migrateDatabase } = await import("./platform/database.ts");
+  await migrateDatabase(requireDatabaseUrl(readConfig()));
+  process.stdout.write("The database is at the newest migration.\n");
+}
+
+async function importDevices(file: string): Promise<void> {
+  const config = requireServing(readConfig(), []);
+  const csv = readFileSync(file, "utf8");
+  const { buildApp } = await import("./app.ts");
+  const app = await buildApp({ config, roles: [] });
+  try {
+    const report = await app.database.db.transaction(async (tx) => {
+      const imported = await app.devices.importCsv(tx, csv);
+      await app.access.audit(tx, { actor: "command line", action: "devices.import", subjectKind: "file", subjectId: "devices", detail: { added: imported.added } });
+      return imported;
+    });
+    process.stdout.write(`${report.added} devices added, ${report.existing.length} were there before, ${report.refused.length} lines refused.\n`);
+    for (const { line, reason } of report.refused) process.stdout.write(`  line ${line}: ${reason}\n`);
+  } finally {
+    await app.stop();
+  }
+}
+
+async function createStaff(email: string, { name, role, area }: { name: string; role: string; area?: string }): Promise<void> {
+  const config = requireServing(readConfig(), []);
+  const password = readFileSync(0, "utf8").trim();
+  const { buildApp } = await import("./app.ts");
+  const app = await buildApp({ config, roles: [] });
+  try {
+    const { seedStaff } = await import("./demo.ts");
+    await seedStaff(app, { email, name, role, area: area ?? null, password });
+    process.stdout.write(`${email} may sign in as ${role}.\n`);
+  } finally {
+    await app.stop();
+  }
+}
+
+async function schema({ check }: { check?: boolean }): Promise<void> {
+  const { findSchemaDrift, writeSchemaFile } = await import("./graphql/schema.ts");
+  if (check !== true) {
+    await writeSchemaFile();
+    process.stdout.write("schema.graphql is written.\n");
+    return;
+  }
+  const drift = await findSchemaDrift();
+  if (drift !== undefined) throw new Stop(`schema.graphql is not what the code says. Run: npm run schema\n${drift}`);
+  process.stdout.write("schema.graphql is what the code says.\n");
+}
+
+function program(): Command {
+  const washa = new Command("washa")
+    .description("Mobile-money PAYGO solar operations: from a payment to light.")
+    .showHelpAfterError("(washa --help explains every command)")
+    .exitOverride();
+  washa.command("demo").description("Start everything on embedded defaults, seed a small village once, play one story, stay up. The same as npm start.").action(demo);
+  washa
+    .command("serve")
+    .description("Run the program against your own PostgreSQL. Every role may run many times.")
+    .option("--roles <names>", `what this process does: ${ROLES.join(", ")}, or all`, "all")
+    .addHelpText("after", "\napi: HTTP doors and GraphQL. gateway: MQTT. settle: the settle loop. worker: outbox and messages.")
+    .action(serve);
+  washa.command("migrate").description("Bring the database of DATABASE_URL to the newest migration.").action(migrateCommand);
+  const imports = washa.command("import").description("Take in files of other systems.");
+  imports
+    .command("devices <file>")
+    .description("A device exchange CSV: Serial Number, Starting Code, Key, Count, Time Divider, Restricted Digit Mode, Hardware Model. Existing serials stay as they are.")
+    .action(importDevices);
+  washa
+    .command("staff <email>")
+    .description("Add a person who may sign in; the password is read from standard input.")
+    .requiredOption("--name <name>", "the person's name")
+    .requiredOption("--role <role>", "admin, operations or agent")
+    .option("--area <area>", "the area an agent serves")
+    .action(createStaff);
+  washa.command("schema").description("Write schema.graphql from the code, or check that it is true.").option("--check", "only compare").action(schema);
+  const lines = Object.entries(VARIABLES).map(([name, meaning]) => `  ${name.padEnd(24)} ${meaning}`);
+  washa.addHelpText("after", `\nEnvironment:\n${lines.join("\n")}\n`);
+  return washa;
+}
+
+/** Turns what a person can mend into a plain text, and leaves a stack trace to what is our fault. */
+function explain(error: unknown): string {
+  if (error instanceof Stop || error instanceof ConfigRefused || error instanceof Refusal) return error.message;
+  if (error instanceof Error && "code" in error) {
+    if (error.code === "EADDRINUSE" && "port" in error) {
+      return `Port ${String(error.port)} is taken by another program. Stop that one, or choose another port with WASHA_HTTP_PORT or WASHA_MQTT_PORT.`;
+    }
+    if (error.code === "EACCES" && "port" in error) return `Port ${String(error.port)} needs more rights. Choose one above 1023 with WASHA_HTTP_PORT or WASHA_MQTT_PORT.`;
+    if (error.code === "ENOENT" && "path" in error) return `There is no file ${String(error.path)}.`;
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+try {
+  await program().parseAsync(process.argv);
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  else {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+// A timer or socket that a library forgot must not keep the program alive once its work is done.
+if (process.exitCode !== undefined && process.exitCode !== 0) process.exit();
