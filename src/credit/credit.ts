@@ -7,6 +7,7 @@ import type { Ledger, Line } from "../ledger/ledger.ts";
 import type { Destination, Payable, Receipt } from "../payments/payments.ts";
 import type { Db, Tx } from "../platform/database.ts";
 import type { AccountNumber } from "./account-number.ts";
+import { makeBookImport, type Book, type BookImport } from "./book.commands.ts";
 import { makeContractCommands } from "./contracts.commands.ts";
 import { makeContractQueries } from "./contracts.queries.ts";
 import type { Arrears, Instalment } from "./instalments.ts";
@@ -15,6 +16,7 @@ import { makeReceiptJobs } from "./receipts.jobs.ts";
 import type { LockState, Transition } from "./timeline.ts";
 
 export { dictateAccountNumber, formatAccountNumber, parseAccountNumber, type AccountNumber } from "./account-number.ts";
+export { bookSerial, type Book, type BookImport } from "./book.commands.ts";
 export type { NewPlan, Plans } from "./plans.commands.ts";
 export type { PlanVersion, Terms } from "./terms.ts";
 export { dayPriceMinor } from "./terms.ts";
@@ -131,6 +133,8 @@ export interface Credit {
   swapDevice(tx: Tx, order: { contractId: ContractId; serial: string; reason: string; actor: string }): Promise<Contract>;
   /** Puts the contract under another version of a plan from an instant on; payments before it keep their price. */
   changeTerms(tx: Tx, order: { contractId: ContractId; planVersionId: PlanVersionId; effectiveAt: Date; actor: string }): Promise<void>;
+  /** Takes over another seller's price groups and accounts, whose devices are in stock already; everything or nothing. */
+  importBook(tx: Tx, book: Book, options: { actor: string; area: string; onProgress?: (done: number, total: number) => void }): Promise<BookImport>;
 }
 
 export interface CreditDeps {
@@ -150,5 +154,6 @@ export function makeCredit(deps: CreditDeps): Credit {
   const receiptJobs = makeReceiptJobs({ ...deps, plans });
   const queries = makeContractQueries({ ...deps, plans });
   const commands = makeContractCommands({ ...deps, plans, queries, receiptJobs });
-  return { plans, ...queries, ...commands, allocateReceipts: receiptJobs.allocateReceipts, matchReceipt: receiptJobs.matchReceipt };
+  const importBook = makeBookImport({ ...deps, credit: { plans, ...commands } });
+  return { plans, ...queries, ...commands, importBook, allocateReceipts: receiptJobs.allocateReceipts, matchReceipt: receiptJobs.matchReceipt };
 }

@@ -197,6 +197,7 @@ export async function startEmbeddedPostgres({
     processId: child.pid,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
+      child.ref(); // or the wait below would not keep the process alive
       const gone = new Promise((done) => child.once("exit", done));
       child.kill("SIGINT");
       await gone;

@@ -67,7 +67,7 @@ export async function makeHousehold(
       return rows.map(({ digits }) => digits);
     },
     async messages() {
-      return [...(await db.execute<{ template: string; values: Record<string, string> }>(sql`select template, values from messaging.messages where to_phone = ${number} order by created_at, id`))];
+      return [...(await db.execute<{ template: string; values: Record<string, string> }>(sql`select template, template_values as values from messaging.messages where to_phone = ${number} order by created_at, id`))];
     },
   };
 }

@@ -1,0 +1,79 @@
+import type { Transition } from "../../src/credit/timeline.ts";
+
+export interface RealTransition {
+  readonly at: Date;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface BookPayment {
+  readonly paidAt: Date;
+  readonly minor: bigint;
+}
+
+/** What the seller's book shows of one account, and what our contract's own timeline says. */
+export interface Comparison {
+  readonly real: readonly RealTransition[];
+  readonly ours: readonly Transition[];
+  readonly payments: readonly BookPayment[];
+  readonly totalMinor: bigint;
+}
+
+export type Cause =
+  | "written off by a person"
+  | "unlocked by a person before the price was paid"
+  | "light given without a payment"
+  | "end of light that was given without a payment"
+  | "two days given with the first payment"
+  | "money taken back by the seller"
+  | "shifted by one of these before it"
+  | "not explained";
+
+export interface Mismatch {
+  readonly transition: RealTransition;
+  readonly cause: Cause;
+}
+
+export interface Score {
+  readonly reproduced: number;
+  readonly mismatches: readonly Mismatch[];
+}
+
+export const TOLERANCE_MS = 60_000;
+const GIFT_MS = 48 * 3_600_000;
+
+const near = (left: Date, right: Date, shiftMs = 0): boolean => Math.abs(left.getTime() - shiftMs - right.getTime()) <= TOLERANCE_MS;
+
+/** Counts which real transitions ours reproduce: the same states, within a minute, each of ours used once. */
+export function score(comparison: Comparison): Score {
+  const unused = [...comparison.ours];
+  const mismatches: Mismatch[] = [];
+  const real = comparison.real.toSorted((left, right) => left.at.getTime() - right.at.getTime());
+  for (const [place, transition] of real.entries()) {
+    const match = unused.findIndex(({ at, from, to }) => from === transition.from && to === transition.to && near(at, transition.at));
+    if (match >= 0) unused.splice(match, 1);
+    else mismatches.push({ transition, cause: causeOf(transition, { ...comparison, real, place, earlier: mismatches }) });
+  }
+  return { reproduced: real.length - mismatches.length, mismatches };
+}
+
+function causeOf(
+  transition: RealTransition,
+  { real, ours, payments, totalMinor, place, earlier }: Comparison & { place: number; earlier: readonly Mismatch[] },
+): Cause {
+  const paidAt = (at: Date): boolean => payments.some((payment) => payment.minor > 0n && near(payment.paidAt, at));
+  if (transition.to === "WRITTEN_OFF") return "written off by a person";
+  if (transition.to === "UNLOCKED") {
+    const paid = payments.filter((payment) => payment.paidAt.getTime() <= transition.at.getTime() + TOLERANCE_MS).reduce((sum, { minor }) => sum + minor, 0n);
+    if (paid < totalMinor) return "unlocked by a person before the price was paid";
+  }
+  if (transition.to === "ENABLED" && !paidAt(transition.at)) return "light given without a payment";
+  if (transition.to === "DISABLED") {
+    const lit = real.slice(0, place).findLast(({ to }) => to === "ENABLED");
+    if (lit !== undefined && lit.from !== "CREATED" && !paidAt(lit.at)) return "end of light that was given without a payment";
+    const isFirst = !real.slice(0, place).some(({ to }) => to === "DISABLED");
+    if (isFirst && ours.some(({ to, at }) => to === "DISABLED" && near(transition.at, at, GIFT_MS))) return "two days given with the first payment";
+  }
+  if (payments.some(({ minor, paidAt: at }) => minor < 0n && at <= transition.at)) return "money taken back by the seller";
+  return earlier.length > 0 ? "shifted by one of these before it" : "not explained";
+}
