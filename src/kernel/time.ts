@@ -39,8 +39,10 @@ export function parseZone(zone: string): string {
   }
 }
 
+/** Reads "2026-11-20" and no other ISO form: a time or a compact date in a date's place is somebody's mistake. */
 export function parseLocalDate(text: string): LocalDate {
   try {
+    if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) throw new RangeError("another form");
     return Temporal.PlainDate.from(text, { overflow: "reject" }).toString() as LocalDate;
   } catch {
     throw new InvalidInput(`"${text.slice(0, 40)}" is not a date. Expected year-month-day such as 2026-11-20.`);
