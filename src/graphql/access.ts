@@ -1,9 +1,8 @@
 import type { EnumRef } from "@pothos/core";
 import { actorOf, WrongCredentials, type AuditRecord, type Language, type Role, type Staff } from "../access/access.ts";
-import type { StaffId } from "../kernel/ids.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
 import { pageArguments, parseId, type Builder, type BuilderTypes } from "./builder.ts";
-import { parsePage, toConnection } from "./connections.ts";
+import { cursorId, cursorNumber, parsePage, toConnection } from "./connections.ts";
 import { requireActor } from "./context.ts";
 
 const LANGUAGES = ["en", "fr", "sw"] as const;
@@ -83,8 +82,7 @@ function defineStaffDesk(
       args: pageArguments(builder),
       resolve: async (_root, args, { services }) => {
         const page = parsePage(args, "staff");
-        const after = page.after?.[0] as StaffId | undefined;
-        const rows = await services.access.listStaff({ limit: page.limit, after });
+        const rows = await services.access.listStaff({ limit: page.limit, after: cursorId<"Staff">(page) });
         return toConnection(rows, { page, kind: "staff", keysOf: ({ id }) => [id] });
       },
     }),
@@ -156,7 +154,7 @@ function defineAudit(builder: Builder): void {
         if (!kind !== !id) throw new InvalidInput("Give both subjectKind and subjectId, or neither.", "subjectKind");
         const rows = await services.access.listAudit({
           limit: page.limit,
-          before: page.after === undefined ? undefined : BigInt(page.after[0] ?? "0"),
+          before: cursorNumber(page),
           subject: kind && id ? { kind, id } : undefined,
         });
         return toConnection(rows, { page, kind: "audit", keysOf: (row) => [row.id.toString()] });

@@ -5,6 +5,9 @@ import RelayPlugin from "@pothos/plugin-relay";
 import ScopeAuthPlugin from "@pothos/plugin-scope-auth";
 import { DateTimeResolver } from "graphql-scalars";
 import { NotSignedIn, WrongCredentials, type Role, type Staff } from "../access/access.ts";
+import type { Contract, PlanVersion } from "../credit/credit.ts";
+import type { Customer } from "../customers/customers.ts";
+import type { Device, Token } from "../devices/devices.ts";
 import { looksLikeId, type Id } from "../kernel/ids.ts";
 import type { Currency, Money } from "../kernel/money.ts";
 import {
@@ -17,6 +20,7 @@ import {
   TooMany,
 } from "../kernel/refusal.ts";
 import { parseLocalDate, type LocalDate } from "../kernel/time.ts";
+import type { StoredReceipt, SuspenseItem } from "../payments/payments.ts";
 import type { GraphqlContext } from "./context.ts";
 import { PAGE_DEFAULT, PAGE_MAX } from "./connections.ts";
 
@@ -29,7 +33,17 @@ interface Types {
     DateTime: { Input: Date; Output: Date };
     LocalDate: { Input: LocalDate; Output: string };
   };
-  Objects: { Money: Money; Staff: Staff };
+  Objects: {
+    Money: Money;
+    Staff: Staff;
+    Customer: Customer;
+    Device: Device;
+    Token: Token;
+    Receipt: StoredReceipt;
+    SuspenseItem: SuspenseItem;
+    PlanVersion: PlanVersion;
+    Contract: Contract;
+  };
 }
 
 /** Refusals that any field may end in. One that is not named here reaches the client as `OtherRefusal`, with its code. */
@@ -97,7 +111,7 @@ export function makeBuilder() {
     }),
   });
   defineRefusals(builder);
-  return builder;
+  return { builder, currency };
 }
 
 export type BuilderTypes = PothosSchemaTypes.ExtendDefaultTypes<Types>;

@@ -1,8 +1,11 @@
+import { looksLikeId, type Id } from "../kernel/ids.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
 
 export const PAGE_DEFAULT = 20;
 /** More than a screen shows; a program that wants all of them pages. */
 export const PAGE_MAX = 100;
+/** The same for a plain list inside an object, which is not paged. */
+export const ROWS_MAX = 500;
 const CURSOR_CHARACTERS_MAX = 500;
 
 export interface PageArguments {
@@ -26,6 +29,29 @@ export function parsePage({ first, after }: PageArguments, kind: string, keyCoun
   const keys = after === null || after === undefined ? undefined : decodeCursor(after, kind);
   if (keys !== undefined && keys.length !== keyCount) throw foreignCursor();
   return { size, limit: size + 1, after: keys };
+}
+
+/** The sort key at a place of the cursor, as an id; undefined on the first page. Throws `InvalidInput` for a forged one. */
+export function cursorId<Kind extends string>({ after }: Page, at = 0): Id<Kind> | undefined {
+  const key = after?.[at];
+  if (key !== undefined && !looksLikeId(key)) throw foreignCursor();
+  return key as Id<Kind> | undefined;
+}
+
+/** The same as an instant, written as milliseconds. */
+export function cursorInstant({ after }: Page, at = 0): Date | undefined {
+  const key = after?.[at];
+  if (key === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(key)) throw foreignCursor();
+  return new Date(Number(key));
+}
+
+/** The same as a row number. */
+export function cursorNumber({ after }: Page, at = 0): bigint | undefined {
+  const key = after?.[at];
+  if (key === undefined) return undefined;
+  if (!/^\d{1,18}$/.test(key)) throw foreignCursor();
+  return BigInt(key);
 }
 
 /** A cursor is the sort keys of its row and the list they belong to. It is opaque: its form may change at any time. */

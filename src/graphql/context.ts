@@ -1,11 +1,21 @@
 import type { Access, Staff } from "../access/access.ts";
 import { NotSignedIn } from "../access/access.ts";
+import type { Credit } from "../credit/credit.ts";
+import type { Customers } from "../customers/customers.ts";
+import type { Devices } from "../devices/devices.ts";
 import type { Clock } from "../kernel/time.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Receipts } from "../payments/payments.ts";
 import type { Db } from "../platform/database.ts";
 
 /** The faces that resolvers call; `app.ts` fills it. */
 export interface Services {
   readonly access: Access;
+  readonly customers: Customers;
+  readonly devices: Devices;
+  readonly ledger: Ledger;
+  readonly receipts: Receipts;
+  readonly credit: Credit;
 }
 
 /** What every resolver is given. There is no transaction in it: a mutation opens its own. */

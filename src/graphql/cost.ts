@@ -15,7 +15,7 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from "graphql";
-import { PAGE_MAX } from "./connections.ts";
+import { PAGE_MAX, ROWS_MAX } from "./connections.ts";
 
 /** Objects that one request may make the server fetch: about four full pages of rows with two neighbours each. */
 export const COST_MAX = 5_000;
@@ -32,7 +32,7 @@ interface Reading {
 
 /**
  * The number of objects that an operation may fetch: each object counts one, a page multiplies what is in it by its
- * `first` (also when that comes by a variable or by default), a plain list by ten. Leaves cost nothing. The document
+ * `first` or `limit` (also when that comes by a variable or by default), any other list by ten. Leaves cost nothing. The document
  * must be valid for the schema; `variables` are as the client sent them.
  */
 export function costOf(operation: OperationDefinitionNode, reading: Omit<Reading, "fragments">): number {
@@ -88,9 +88,11 @@ function sizeOf(
   parent: GraphQLNamedType,
   readArguments: () => Record<string, unknown>,
 ): number {
-  if (field.args.some(({ name }) => name === "first")) {
-    const first = readFirst(readArguments);
-    return Math.min(Math.max(first, 1), PAGE_MAX);
+  // A connection's page size is called `first`, that of a plain list `limit`.
+  const bound = field.args.find(({ name }) => name === "first" || name === "limit");
+  if (bound !== undefined) {
+    const most = bound.name === "first" ? PAGE_MAX : ROWS_MAX;
+    return Math.min(Math.max(readBound(readArguments, bound.name, most), 1), most);
   }
   // The page was counted at the connection's own field.
   if (field.name === "edges" && parent.name.endsWith("Connection")) return 1;
@@ -98,12 +100,15 @@ function sizeOf(
 }
 
 /** Arguments that do not fit the schema are refused at execution; until then they count as the largest page. */
-function readFirst(readArguments: () => Record<string, unknown>): number {
+function readBound(
+  readArguments: () => Record<string, unknown>,
+  ...[name, most]: [name: string, most: number]
+): number {
   try {
-    const first = readArguments()["first"];
-    return typeof first === "number" ? first : PAGE_MAX;
+    const value = readArguments()[name];
+    return typeof value === "number" ? value : most;
   } catch {
-    return PAGE_MAX;
+    return most;
   }
 }
 

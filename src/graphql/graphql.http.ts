@@ -84,16 +84,16 @@ export async function makeGraphql({
     expressMiddleware(server, {
       context: async ({ req, res }) => {
         const sessionToken = bearerToken(req.get("authorization"));
-        const actor = sessionToken === null ? undefined : await services.access.findActor(sessionToken);
-        return {
-          actor: actor ?? null,
-          sessionToken,
-          sourceAddress: sourceAddress(req),
-          requestId: requestId(res),
-          services,
-          db,
-          clock,
-        };
+        const id = requestId(res);
+        try {
+          const actor = sessionToken === null ? undefined : await services.access.findActor(sessionToken);
+          const source = sourceAddress(req);
+          return { actor: actor ?? null, sessionToken, sourceAddress: source, requestId: id, services, db, clock };
+        } catch (error) {
+          // No plugin hears of this one: without a context no request begins.
+          reportFault({ error, requestId: id });
+          throw error;
+        }
       },
     }),
   );

@@ -3,14 +3,26 @@ import { fileURLToPath } from "node:url";
 import { lexicographicSortSchema, printSchema, type GraphQLSchema } from "graphql";
 import { defineAccess } from "./access.ts";
 import { makeBuilder } from "./builder.ts";
+import { defineContractCommands } from "./contract-commands.ts";
+import { defineContracts } from "./contracts.ts";
+import { defineCustomers } from "./customers.ts";
+import { defineDevices } from "./devices.ts";
+import { definePayments } from "./payments.ts";
+import { definePlans } from "./plans.ts";
 
 /** The committed form of the schema, at the top of the repository. */
 export const SCHEMA_FILE = fileURLToPath(new URL("../../schema.graphql", import.meta.url));
 
 /** The whole schema. It holds no service: resolvers find theirs in the context, so it can be printed without a database. */
 export function buildSchema(): GraphQLSchema {
-  const builder = makeBuilder();
-  defineAccess(builder);
+  const { builder, currency } = makeBuilder();
+  const { language } = defineAccess(builder);
+  defineCustomers(builder, { language });
+  defineDevices(builder);
+  definePayments(builder);
+  definePlans(builder, { currency });
+  defineContracts(builder);
+  defineContractCommands(builder);
   return builder.toSchema({});
 }
 

@@ -174,7 +174,7 @@ test("an act with a limit is counted by the audit itself, also when tried at the
 
 test("the sweep forgets old guesses and keeps the audit", async () => {
   const access = accessOf();
-  await expect(access.login({ email: "nobody@example.org", ...from(90) })).rejects.toThrow();
+  await expect(access.login({ email: "nobody@example.org", ...from(90) })).rejects.toBeInstanceOf(WrongCredentials);
   clock.advance(31 * 24 * HOUR_MS);
   await access.sweep();
   const [row] = await database.current.db.execute<{ attempts: number; sessions: number }>(sql`

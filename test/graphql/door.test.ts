@@ -1,8 +1,10 @@
 import supertest from "supertest";
 import { describe, expect, test } from "vitest";
 import { findSchemaDrift } from "../../src/graphql/schema.ts";
+import { MINUTE_MS } from "../../src/kernel/time.ts";
 import { PASSWORD, useGraphql } from "./graphql-app.ts";
 
+const BROKEN_TOKEN = "a-token-whose-lookup-fails";
 const graphql = useGraphql({
   // One face breaks on purpose, with a secret in its message.
   wrap: (services) => ({
@@ -10,6 +12,8 @@ const graphql = useGraphql({
     access: {
       ...services.access,
       listAudit: () => Promise.reject(new Error("connection to db:5432 password=hunter2 failed")),
+      findActor: (token) =>
+        token === BROKEN_TOKEN ? Promise.reject(new Error("password=hunter2")) : services.access.findActor(token),
     },
   }),
 });
@@ -35,6 +39,7 @@ test("signing in gives a token that names its owner, until signing out", async (
 
 test("a wrong password is a typed refusal, and guessing by aliases is counted guess by guess", async () => {
   const { email } = await graphql.person("admin");
+  const retryAt = new Date(graphql.clock.now().getTime() + 15 * MINUTE_MS).toISOString();
   const aliases = Array.from(
     { length: 7 },
     (_, n) => `g${n}: login(email: $email, password: "guess ${n}") { ... on Refusal { code } }`,
@@ -43,7 +48,7 @@ test("a wrong password is a typed refusal, and guessing by aliases is counted gu
   const codes = Object.values(data).map(({ code }) => code);
   expect(codes).toEqual([...Array<string>(5).fill("WRONG_CREDENTIALS"), "TOO_MANY_REQUESTS", "TOO_MANY_REQUESTS"]);
   const right = await graphql.ask(LOGIN, { email, password: PASSWORD });
-  expect(right.data["login"]).toMatchObject({ __typename: "TooMany", retryAt: "2026-11-20T09:15:00.000Z" });
+  expect(right.data["login"]).toMatchObject({ __typename: "TooMany", retryAt });
 });
 
 test("without a session only signing in is possible; with one, the role decides", async () => {
@@ -117,17 +122,45 @@ test("a fault tells the client its request id and nothing else", async () => {
   expect(graphql.faults.filter((fault) => fault.requestId === requestId)).toHaveLength(1);
 });
 
+test("a session that cannot be looked up is a fault that tells nothing, not a stranger", async () => {
+  const { status, errors, requestId } = await graphql.send({ query: "{ me { id } }" }, { token: BROKEN_TOKEN });
+  expect(status).toBe(500);
+  expect(errors?.map(({ extensions }) => extensions.code)).toEqual(["INTERNAL"]);
+  expect(JSON.stringify(errors)).not.toContain("hunter2");
+  expect(graphql.faults.filter((fault) => fault.requestId === requestId)).toHaveLength(1);
+});
+
 describe("a request that asks for too much is refused before it is done:", () => {
   test.each([
-    ["aliases", `{ ${Array.from({ length: 9 }, (_, n) => `a${n}: me { id }`).join(" ")} }`],
-    ["depth", `{ staff ${"{ edges { node ".repeat(8)} { id } ${"} }".repeat(8)} }`],
-    ["tokens", `{ ${"me { id } ".repeat(500)} }`],
-    ["directives", `{ me { id ${"@include(if: true) ".repeat(11)} } }`],
-  ])("%s", async (_limit, query) => {
+    ["aliases", `{ ${Array.from({ length: 9 }, (_, n) => `a${n}: me { id }`).join(" ")} }`, /Aliases limit of 8/],
+    [
+      "depth",
+      `{ contracts { edges { node ${"{ customer { contracts ".repeat(7)} { id } ${"} } ".repeat(7)} } } }`,
+      /depth limit of 14/,
+    ],
+    ["tokens", `{ ${"me { id } ".repeat(500)} }`, /more that 1500 tokens/],
+    ["directives", `{ me { id ${"@include(if: true) ".repeat(11)} } }`, /Directives limit of 10/],
+    [
+      "cost",
+      "{ contracts(first: 100) { edges { node { allocations { receipt { amount { currency } } } } } } }",
+      /limit is 5000/,
+    ],
+  ])("%s", async (_limit, query, message) => {
     const { status, errors, data } = await graphql.ask(query);
     expect(status).toBe(400);
-    expect(errors?.length).toBeGreaterThan(0);
+    expect(errors?.map((error) => error.message).join()).toMatch(message);
     expect(data).toEqual({});
+  });
+
+  test("cost, also when the size of the page comes by a variable, by default or in a fragment", async () => {
+    const page = "edges { node { allocations { receipt { amount { currency } } } } }";
+    const byVariable = `query ($n: Int = 100) { contracts(first: $n) { ${page} } }`;
+    const inFragment = `query ($n: Int) { ...F } fragment F on Query { contracts(first: $n) { ${page} } }`;
+    const agent = await graphql.person("agent", "Kisumu");
+    expect((await agent.ask(byVariable)).errors?.[0]?.extensions.code).toBe("COST_LIMIT");
+    expect((await agent.ask(inFragment, { n: 100 })).errors?.[0]?.extensions.code).toBe("COST_LIMIT");
+    expect((await agent.ask(inFragment, { n: 20 })).errors).toBeUndefined();
+    expect((await agent.ask(`{ contracts { ${page} } }`)).errors).toBeUndefined();
   });
 
   test("body", async () => {

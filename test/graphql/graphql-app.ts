@@ -1,10 +1,17 @@
 import supertest from "supertest";
 import { afterAll, beforeAll } from "vitest";
 import { makeAccess, type Role } from "../../src/access/access.ts";
+import { makeCredit, type News } from "../../src/credit/credit.ts";
+import { makeCustomers } from "../../src/customers/customers.ts";
+import { makeDevices } from "../../src/devices/devices.ts";
+import { makeKeySeal } from "../../src/devices/key-seal.ts";
 import type { Services } from "../../src/graphql/context.ts";
 import { makeGraphql, type GraphqlDoor } from "../../src/graphql/graphql.http.ts";
 import { makeIds } from "../../src/kernel/ids.ts";
-import { makeManualClock } from "../../src/kernel/time.ts";
+import { makeManualClock, type Clock } from "../../src/kernel/time.ts";
+import { makeLedger } from "../../src/ledger/ledger.ts";
+import { makeReceipts } from "../../src/payments/payments.ts";
+import type { Db } from "../../src/platform/database.ts";
 import { makeHttp, type Http } from "../../src/platform/http.ts";
 import { useDatabase } from "../support/database.ts";
 
@@ -23,10 +30,29 @@ export interface Person {
   ask(query: string, variables?: Readonly<Record<string, unknown>>): Promise<Answer>;
 }
 
+/** Every face on one database, with passwords that are quick to check and messages that are only collected. */
+function makeServices(db: Db, clock: Clock, news: News[]): Services {
+  const makeId = makeIds(clock);
+  const passwordCost = { cost: 1_024, blockSize: 8, parallelism: 1 };
+  const ledger = makeLedger({ clock, makeId });
+  const customers = makeCustomers({ clock, makeId, country: "KE" });
+  const devices = makeDevices({ clock, makeId, keySeal: makeKeySeal(Buffer.alloc(32, 7)) });
+  const announce = (_tx: unknown, told: readonly News[]) => Promise.resolve(void news.push(...told));
+  return {
+    access: makeAccess({ db, clock, makeId, passwordCost }),
+    customers,
+    devices,
+    ledger,
+    receipts: makeReceipts({ ledger, clock, makeId }),
+    credit: makeCredit({ db, clock, makeId, zone: "Africa/Nairobi", ledger, customers, devices, announce }),
+  };
+}
+
 /** The GraphQL server on a database of the test file's own, asked over HTTP. */
 export function useGraphql({ isProduction = false, wrap = (services: Services) => services } = {}) {
   const database = useDatabase();
   const clock = makeManualClock(new Date("2026-11-20T09:00:00Z"));
+  const news: News[] = [];
   const faults: { error: unknown; requestId: string }[] = [];
   let http: Http | undefined;
   let door: GraphqlDoor | undefined;
@@ -35,8 +61,7 @@ export function useGraphql({ isProduction = false, wrap = (services: Services) =
 
   beforeAll(async () => {
     const { db } = database.current;
-    const passwordCost = { cost: 1_024, blockSize: 8, parallelism: 1 };
-    services = wrap({ access: makeAccess({ db, clock, makeId: makeIds(clock), passwordCost }) });
+    services = wrap(makeServices(database.current.db, clock, news));
     http = makeHttp({ trustedProxyHops: 1, clock, reportFault: (report) => faults.push(report) });
     const { sourceAddress, requestId } = http;
     door = await makeGraphql({
@@ -65,13 +90,15 @@ export function useGraphql({ isProduction = false, wrap = (services: Services) =
   ): Promise<Answer> {
     const request = supertest(required(http).app).post("/graphql").set("x-forwarded-for", address);
     const response = await (token === undefined ? request : request.set("authorization", `Bearer ${token}`)).send(body);
-    const { data = {}, errors } = response.body as Answer;
-    return { status: response.status, requestId: String(response.headers["x-request-id"]), data, errors };
+    const { data, errors } = response.body as Partial<Answer>;
+    return { status: response.status, requestId: String(response.headers["x-request-id"]), data: data ?? {}, errors };
   }
 
   /** A member of staff who is signed in. */
   async function person(role: Role, area: string | null = null): Promise<Person> {
     const { access } = required(services);
+    // Ids made in one millisecond have no order between them.
+    clock.advance(1);
     const email = `person${++people}@example.org`;
     const passwordHash = await access.hashPassword(PASSWORD);
     const name = `${role} ${people}`;
@@ -85,6 +112,7 @@ export function useGraphql({ isProduction = false, wrap = (services: Services) =
   return {
     clock,
     faults,
+    news,
     person,
     send,
     ask: (query: string, variables: Readonly<Record<string, unknown>> = {}) => send({ query, variables }),

@@ -118,7 +118,7 @@ test("a server that closes ends what runs and then takes nothing more", async ()
   release();
   expect(await (await slow).json()).toEqual({ done: true });
   await closed;
-  await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow();
+  await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow("fetch failed");
 });
 
 test("a taken port is told as it is", async () => {
