@@ -130,9 +130,13 @@ function unitsFor(held: bigint, owedFraction: bigint, price: Rational): bigint {
   return funds <= 0n ? 0n : funds / price.numerator;
 }
 
-/** The least amount that must still come before the next whole unit can be given. */
+/** The least amount that must still come before the next whole unit can be given, or the rest of the price when that is less. */
 export function missingForUnit(terms: Terms, standing: Standing, timeDivider: number): bigint {
   const price = unitPrice(terms, timeDivider);
   const needed = price.numerator + standing.carriedFraction - standing.carriedMinor * price.denominator;
-  return (needed + price.denominator - 1n) / price.denominator + standing.debtMinor + (terms.depositBuysTime ? 0n : standing.depositDueMinor);
+  const towardUnit = (needed + price.denominator - 1n) / price.denominator;
+  const first = standing.debtMinor + (terms.depositBuysTime ? 0n : standing.depositDueMinor);
+  if (standing.outstandingMinor === null) return first + towardUnit;
+  const toUnlock = standing.outstandingMinor - standing.carriedMinor - (terms.depositBuysTime ? 0n : standing.depositDueMinor);
+  return first + least(towardUnit, toUnlock);
 }

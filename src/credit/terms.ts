@@ -50,9 +50,14 @@ export function dayPriceMinor(terms: Terms): bigint {
   return ceilingOf(unitPrice(terms, 1));
 }
 
+/** The database keeps a price as two whole numbers of 63 bits; a price per unit multiplies the lower one by up to 255. */
+const PRICE_NUMERATOR_MAX = 10n ** 18n;
+const PRICE_DENOMINATOR_MAX = 10n ** 15n;
+
 /** Refuses terms that could not be sold, naming the field and what would do. */
 export function checkTerms(terms: Terms): void {
   if (terms.price.numerator <= 0n) throw new InvalidInput("A price is above zero.", "price");
+  if (terms.price.numerator > PRICE_NUMERATOR_MAX || terms.price.denominator > PRICE_DENOMINATOR_MAX) throw new InvalidInput("A price has fewer digits than that.", "price");
   if (terms.depositMinor < 0n) throw new InvalidInput("A deposit is not negative.", "deposit");
   if (terms.totalMinor !== null && terms.totalMinor <= 0n) throw new InvalidInput("A total is above zero; leave it out for rent without end.", "total");
   if (terms.totalMinor !== null && terms.totalMinor < terms.depositMinor) throw new InvalidInput("The total includes the deposit and cannot be below it.", "total");
