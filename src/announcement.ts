@@ -13,7 +13,15 @@ function formatToken(digits: string): string {
 }
 
 /** Turns news from the credit module into the message that tells of it; none where there is no phone. */
-export function announcementOf({ key, contact, contractId, receiptId, amount, account, event }: News): readonly NewMessage[] {
+export function announcementOf({
+  key,
+  contact,
+  contractId,
+  receiptId,
+  amount,
+  account,
+  event,
+}: News): readonly NewMessage[] {
   if (contact.phone === undefined) return [];
   const message = (template: NewMessage["template"], values: Record<string, string>): readonly NewMessage[] => [
     {
@@ -30,7 +38,9 @@ export function announcementOf({ key, contact, contractId, receiptId, amount, ac
     case "tokens": {
       const tokens = event.tokens.map(({ digits }) => formatToken(digits));
       const days = formatDays(event.units, event.timeDivider);
-      return tokens.length === 1 ? message("token_received", { ...paid, token: tokens.join(), days }) : message("tokens_received", { ...paid, tokens: tokens.join(", "), days });
+      return tokens.length === 1
+        ? message("token_received", { ...paid, token: tokens.join(), days })
+        : message("tokens_received", { ...paid, tokens: tokens.join(", "), days });
     }
     case "held":
       return message("payment_held", { ...paid, missing: formatMoney(event.missing) });
@@ -43,6 +53,9 @@ export function announcementOf({ key, contact, contractId, receiptId, amount, ac
     case "account_unknown":
       return message("account_unknown", { amount: paid.amount, reference: account });
     case "token_again":
-      return message("token_again", { account, token: event.tokens.map(({ digits }) => formatToken(digits)).join(", ") });
+      return message("token_again", {
+        account,
+        token: event.tokens.map(({ digits }) => formatToken(digits)).join(", "),
+      });
   }
 }

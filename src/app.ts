@@ -54,7 +54,17 @@ const RELAY_BATCH_MAX = 200;
 const RELAY_SWEEP_MS = 1_000;
 const ACCESS_SWEEP_MS = 3_600_000;
 
-function makeModules({ config, database, clock, makeId }: { config: Config; database: Database; clock: Clock; makeId: MakeId }): Modules {
+function makeModules({
+  config,
+  database,
+  clock,
+  makeId,
+}: {
+  config: Config;
+  database: Database;
+  clock: Clock;
+  makeId: MakeId;
+}): Modules {
   const { db } = database;
   if (config.sealingKey === undefined) throw new Error("WASHA_KEY is needed.");
   const ledger = makeLedger({ clock, makeId });
@@ -68,17 +78,39 @@ function makeModules({ config, database, clock, makeId }: { config: Config; data
   });
   const messaging = makeMessaging({ db, clock, makeId, gateway });
   const credit = makeCredit({
-    db, clock, makeId, zone: config.zone, ledger, customers, devices,
+    db,
+    clock,
+    makeId,
+    zone: config.zone,
+    ledger,
+    customers,
+    devices,
     announce: (tx, news) => messaging.append(tx, news.flatMap(announcementOf)),
   });
-  return { access: makeAccess({ db, clock, makeId }), customers, devices, ledger, receipts: makeReceipts({ ledger, clock, makeId }), credit, messaging };
+  return {
+    access: makeAccess({ db, clock, makeId }),
+    customers,
+    devices,
+    ledger,
+    receipts: makeReceipts({ ledger, clock, makeId }),
+    credit,
+    messaging,
+  };
 }
 
 /**
  * The composition root: builds every module, lists every route, loop and schedule. Nothing runs before `start`. The roles
  * decide what does; a clock other than the system's is for replays and tests.
  */
-export async function buildApp({ config, roles, clock = systemClock }: { config: Config; roles: readonly AppRole[]; clock?: Clock }): Promise<App> {
+export async function buildApp({
+  config,
+  roles,
+  clock = systemClock,
+}: {
+  config: Config;
+  roles: readonly AppRole[];
+  clock?: Clock;
+}): Promise<App> {
   if (config.databaseUrl === undefined) throw new Error("DATABASE_URL is needed.");
   const log = makeLog(config.logLevel);
   const makeId = makeIds(clock);
@@ -88,14 +120,29 @@ export async function buildApp({ config, roles, clock = systemClock }: { config:
   const registry = new Registry();
   const counters = makeCounters(registry, database);
   const reportFault = (report: object): void => log.error(report, "A request failed on our side.");
-  const http = makeHttp({ trustedProxyHops: config.trustedProxyHops, clock, registry, reportFault, checks: { database: () => db.execute(sql`select 1`) } });
+  const http = makeHttp({
+    trustedProxyHops: config.trustedProxyHops,
+    clock,
+    registry,
+    reportFault,
+    checks: { database: () => db.execute(sql`select 1`) },
+  });
   const settleLoop = makeSettleLoop({
-    database, clock, makeId, receipts: modules.receipts, allocate: modules.credit.allocateReceipts, batchMax: config.settleBatchMax, sweepMs: SETTLE_SWEEP_MS,
+    database,
+    clock,
+    makeId,
+    receipts: modules.receipts,
+    allocate: modules.credit.allocateReceipts,
+    batchMax: config.settleBatchMax,
+    sweepMs: SETTLE_SWEEP_MS,
     observer: {
       settled: (count) => counters.settled.inc(count),
       failed: ({ callbackId, error, setAside }) => {
         counters.poisoned.inc({ set_aside: String(setAside) });
-        log.error({ callbackId: callbackId.toString(), error, setAside }, "A callback cannot be settled; see the runbook on unmatched money.");
+        log.error(
+          { callbackId: callbackId.toString(), error, setAside },
+          "A callback cannot be settled; see the runbook on unmatched money.",
+        );
       },
       waiting: (error) => log.warn({ error }, "The settle loop waits for the database."),
     },
@@ -106,36 +153,73 @@ export async function buildApp({ config, roles, clock = systemClock }: { config:
 
   async function mountDoors(): Promise<void> {
     const door = makeDarajaDoor({
-      db, clock, secret: config.darajaSecret ?? "", allowedSources: config.darajaSources, shortcodes: config.darajaShortcodes, currency: config.currency, zone: config.zone,
-      sourceAddressOf: http.sourceAddress, findPayable: modules.credit.findPayable,
+      db,
+      clock,
+      secret: config.darajaSecret ?? "",
+      allowedSources: config.darajaSources,
+      shortcodes: config.darajaShortcodes,
+      currency: config.currency,
+      zone: config.zone,
+      sourceAddressOf: http.sourceAddress,
+      findPayable: modules.credit.findPayable,
       observer: { callback: (where, outcome) => counters.callbacks.inc({ door: where, outcome }) },
     });
     http.routes.use("/rails/daraja", door.router);
     closers.push(door.idle);
     http.routes.use(makeDeliveryReportRouter({ secret: config.smsReportSecret ?? "", messaging: modules.messaging }));
     const graphql = await makeGraphql({
-      services: modules, db, clock, isProduction: config.isProduction, sourceAddress: http.sourceAddress, requestId: http.requestId, reportFault,
+      services: modules,
+      db,
+      clock,
+      isProduction: config.isProduction,
+      sourceAddress: http.sourceAddress,
+      requestId: http.requestId,
+      reportFault,
     });
     http.routes.use("/graphql", graphql.router);
     closers.push(graphql.stop);
-    const sweep = setInterval(() => void modules.access.sweep().catch((error: unknown) => log.warn({ error }, "Old sessions were not swept.")), ACCESS_SWEEP_MS);
+    const sweep = setInterval(
+      () => void modules.access.sweep().catch((error: unknown) => log.warn({ error }, "Old sessions were not swept.")),
+      ACCESS_SWEEP_MS,
+    );
     closers.push(async () => clearInterval(sweep));
   }
 
   async function startWorker(databaseUrl: string): Promise<void> {
-    const jobs = await openJobs(config.redisUrl === undefined ? { postgresUrl: databaseUrl } : { redisUrl: config.redisUrl }, {
-      onDead: (topic, job) => log.error({ topic, job: job.id, reason: job.reason }, "A job is dead: it needs a person."),
-      onFault: (error) => log.warn({ error }, "The job queue's connection failed; it is mended by itself."),
+    const jobs = await openJobs(
+      config.redisUrl === undefined ? { postgresUrl: databaseUrl } : { redisUrl: config.redisUrl },
+      {
+        onDead: (topic, job) =>
+          log.error({ topic, job: job.id, reason: job.reason }, "A job is dead: it needs a person."),
+        onFault: (error) => log.warn({ error }, "The job queue's connection failed; it is mended by itself."),
+      },
+    );
+    const relay = makeOutboxRelay({
+      database,
+      jobs,
+      clock,
+      batchMax: RELAY_BATCH_MAX,
+      sweepMs: RELAY_SWEEP_MS,
+      onFault: (error) => log.warn({ error }, "The outbox waits."),
     });
-    const relay = makeOutboxRelay({ database, jobs, clock, batchMax: RELAY_BATCH_MAX, sweepMs: RELAY_SWEEP_MS, onFault: (error) => log.warn({ error }, "The outbox waits.") });
-    const messageJobs = await startMessageJobs({ jobs, messaging: modules.messaging, onFault: (error) => log.warn({ error }, "Overdue messages were not released.") });
+    const messageJobs = await startMessageJobs({
+      jobs,
+      messaging: modules.messaging,
+      onFault: (error) => log.warn({ error }, "Overdue messages were not released."),
+    });
     await relay.start();
-    closers.push(() => relay.stop(), () => messageJobs.stop(), () => jobs.close());
+    closers.push(
+      () => relay.stop(),
+      () => messageJobs.stop(),
+      () => jobs.close(),
+    );
   }
 
   async function startGateway(): Promise<void> {
     const gateway = await makeMqttGateway({
-      authenticate: async (serial, password) => samePassword(mqttPassword(config.sealingKey ?? new Uint8Array(), serial), password) && (await modules.devices.exists(db, serial)),
+      authenticate: async (serial, password) =>
+        samePassword(mqttPassword(config.sealingKey ?? new Uint8Array(), serial), password) &&
+        (await modules.devices.exists(db, serial)),
       // Readings have no table yet: refusing leaves them with the device, acknowledging would lose them.
       take: () => Promise.reject(new Error("This gateway does not store readings yet.")),
     });
@@ -144,7 +228,14 @@ export async function buildApp({ config, roles, clock = systemClock }: { config:
   }
 
   return {
-    ...modules, config, clock, makeId, database, log, settleLoop, ports,
+    ...modules,
+    config,
+    clock,
+    makeId,
+    database,
+    log,
+    settleLoop,
+    ports,
     async start() {
       if (roles.includes("api")) await mountDoors();
       ports.http = (await http.listen({ port: config.httpPort, host: config.httpHost })).port;
@@ -162,7 +253,9 @@ export async function buildApp({ config, roles, clock = systemClock }: { config:
         const results: PromiseSettledResult<unknown>[] = [];
         for (const close of closers) results.push(...(await Promise.allSettled([close()])));
         await database.close();
-        for (const result of results) if (result.status === "rejected") log.warn({ error: result.reason as unknown }, "A part did not stop cleanly.");
+        for (const result of results)
+          if (result.status === "rejected")
+            log.warn({ error: result.reason as unknown }, "A part did not stop cleanly.");
       })();
       return stopping;
     },
@@ -172,16 +265,28 @@ export async function buildApp({ config, roles, clock = systemClock }: { config:
 function makeCounters(registry: Registry, database: Database) {
   const registers = [registry];
   new Gauge({
-    name: "washa_callbacks_pending", help: "Stored callbacks that are not settled yet.", registers,
+    name: "washa_callbacks_pending",
+    help: "Stored callbacks that are not settled yet.",
+    registers,
     async collect() {
       const [row] = await database.db.execute<{ count: string }>(sql`select count(*) as count from payments.pending`);
       this.set(Number(row?.count ?? 0));
     },
   });
   return {
-    callbacks: new Counter({ name: "washa_callbacks_total", help: "Callbacks by door and outcome.", labelNames: ["door", "outcome"], registers }),
+    callbacks: new Counter({
+      name: "washa_callbacks_total",
+      help: "Callbacks by door and outcome.",
+      labelNames: ["door", "outcome"],
+      registers,
+    }),
     settled: new Counter({ name: "washa_payments_settled_total", help: "Payments booked.", registers }),
-    poisoned: new Counter({ name: "washa_callbacks_failed_total", help: "Callbacks that failed alone.", labelNames: ["set_aside"], registers }),
+    poisoned: new Counter({
+      name: "washa_callbacks_failed_total",
+      help: "Callbacks that failed alone.",
+      labelNames: ["set_aside"],
+      registers,
+    }),
   };
 }
 

@@ -48,7 +48,8 @@ export class ConfigRefused extends Error {
 
 /** What each variable means, for `--help` and the documentation. */
 export const VARIABLES: Readonly<Record<string, string>> = {
-  DATABASE_URL: "PostgreSQL to use, as postgres://user:password@host:5432/database. Default of `start`: an embedded one.",
+  DATABASE_URL:
+    "PostgreSQL to use, as postgres://user:password@host:5432/database. Default of `start`: an embedded one.",
   REDIS_URL: "Redis for the job queue, as redis://host:6379. Default: the queue lives in PostgreSQL.",
   WASHA_HTTP_PORT: "Port of the HTTP doors (4000).",
   WASHA_HTTP_HOST: "Address they listen on (127.0.0.1; 0.0.0.0 in a container).",
@@ -58,9 +59,11 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_COUNTRY: "Country of phone numbers without prefix (KE).",
   WASHA_CURRENCY: "Currency of the M-Pesa shortcodes (KES).",
   WASHA_KEY: "64 hexadecimal digits: seals device keys at rest. Make one with: openssl rand -hex 32",
-  WASHA_DARAJA_SECRET: "Secret part of the C2B URLs, 16 or more letters and digits, without mpesa, safaricom, exe, cmd, sql or query.",
+  WASHA_DARAJA_SECRET:
+    "Secret part of the C2B URLs, 16 or more letters and digits, without mpesa, safaricom, exe, cmd, sql or query.",
   WASHA_DARAJA_SHORTCODES: "Your paybills and tills, separated by commas.",
-  WASHA_DARAJA_SOURCES: "Addresses and CIDR ranges that may post payments, separated by commas. Empty: the secret alone protects.",
+  WASHA_DARAJA_SOURCES:
+    "Addresses and CIDR ranges that may post payments, separated by commas. Empty: the secret alone protects.",
   WASHA_PROXY_HOPS: "Trusted proxies in front of the program that add to X-Forwarded-For (0).",
   WASHA_SMS_USERNAME: "Africa's Talking user name.",
   WASHA_SMS_KEY: "Africa's Talking API key.",
@@ -93,14 +96,22 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   };
   const whole = (name: string, fallback: number, { least, most }: { least: number; most: number }): number =>
     attempt(name, fallback, (value) => {
-      if (!/^\d+$/.test(value) || Number(value) < least || Number(value) > most) throw new Error(`a whole number from ${least} to ${most} is needed.`);
+      if (!/^\d+$/.test(value) || Number(value) < least || Number(value) > most)
+        throw new Error(`a whole number from ${least} to ${most} is needed.`);
       return Number(value);
     });
-  const url = (name: string, protocols: readonly string[]): string | undefined => attempt(name, undefined, (value): string | undefined => checkUrl(value, protocols));
-  const list = (value: string): readonly string[] => value.split(",").map((part) => part.trim()).filter((part) => part !== "");
+  const url = (name: string, protocols: readonly string[]): string | undefined =>
+    attempt(name, undefined, (value): string | undefined => checkUrl(value, protocols));
+  const list = (value: string): readonly string[] =>
+    value
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
   const secret = (name: string, value: string): string => {
-    if (!/^[A-Za-z0-9_-]{16,128}$/.test(value)) throw new Error("16 to 128 letters, digits, _ or - are needed, such as from: openssl rand -hex 16");
-    if (name === "WASHA_DARAJA_SECRET" && FORBIDDEN_IN_DARAJA_URL.test(value)) throw new Error("Safaricom refuses URLs that contain mpesa, safaricom, exe, cmd, sql or query.");
+    if (!/^[A-Za-z0-9_-]{16,128}$/.test(value))
+      throw new Error("16 to 128 letters, digits, _ or - are needed, such as from: openssl rand -hex 16");
+    if (name === "WASHA_DARAJA_SECRET" && FORBIDDEN_IN_DARAJA_URL.test(value))
+      throw new Error("Safaricom refuses URLs that contain mpesa, safaricom, exe, cmd, sql or query.");
     return value;
   };
   const config: Config = {
@@ -114,22 +125,31 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     country: attempt("WASHA_COUNTRY", "KE", checkCountry),
     currency: attempt<Currency>("WASHA_CURRENCY", "KES", parseCurrency),
     sealingKey: attempt<Uint8Array | undefined>("WASHA_KEY", undefined, parseSealingKey),
-    darajaSecret: attempt<string | undefined>("WASHA_DARAJA_SECRET", undefined, (value) => secret("WASHA_DARAJA_SECRET", value)),
-    darajaShortcodes: attempt<ReadonlySet<string>>("WASHA_DARAJA_SHORTCODES", new Set(), (value) => new Set(list(value).map(checkShortcode))),
+    darajaSecret: attempt<string | undefined>("WASHA_DARAJA_SECRET", undefined, (value) =>
+      secret("WASHA_DARAJA_SECRET", value),
+    ),
+    darajaShortcodes: attempt<ReadonlySet<string>>(
+      "WASHA_DARAJA_SHORTCODES",
+      new Set(),
+      (value) => new Set(list(value).map(checkShortcode)),
+    ),
     darajaSources: attempt<readonly string[]>("WASHA_DARAJA_SOURCES", [], (value) => list(value).map(checkSource)),
     trustedProxyHops: whole("WASHA_PROXY_HOPS", 0, { least: 0, most: 10 }),
     smsUsername: text("WASHA_SMS_USERNAME"),
     smsApiKey: text("WASHA_SMS_KEY"),
     smsSender: text("WASHA_SMS_SENDER"),
     smsBaseUrl: url("WASHA_SMS_URL", ["http:", "https:"]),
-    smsReportSecret: attempt<string | undefined>("WASHA_SMS_SECRET", undefined, (value) => secret("WASHA_SMS_SECRET", value)),
+    smsReportSecret: attempt<string | undefined>("WASHA_SMS_SECRET", undefined, (value) =>
+      secret("WASHA_SMS_SECRET", value),
+    ),
     settleBatchMax: whole("WASHA_SETTLE_BATCH", 200, { least: 1, most: 2_000 }),
     databaseConnectionsMax: whole("WASHA_DB_CONNECTIONS", 10, { least: 2, most: 200 }),
     isProduction: env["NODE_ENV"] === "production",
     logLevel: attempt("WASHA_LOG", "info", checkLevel),
   };
   for (const name of Object.keys(env)) {
-    if (name.startsWith("WASHA_") && !(name in VARIABLES)) problems.push(`${name}: there is no such variable. Known: ${Object.keys(VARIABLES).join(", ")}.`);
+    if (name.startsWith("WASHA_") && !(name in VARIABLES))
+      problems.push(`${name}: there is no such variable. Known: ${Object.keys(VARIABLES).join(", ")}.`);
   }
   if (problems.length > 0) throw new ConfigRefused(problems);
   return Object.freeze(config);
@@ -139,7 +159,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 export function requireServing(config: Config, roles: readonly AppRole[]): Config {
   const problems: string[] = [];
   const need = (value: unknown, name: string): void => {
-    if (value === undefined || (value instanceof Set && value.size === 0)) problems.push(`${name} is not set. ${VARIABLES[name] ?? ""}`);
+    if (value === undefined || (value instanceof Set && value.size === 0))
+      problems.push(`${name} is not set. ${VARIABLES[name] ?? ""}`);
   };
   need(config.databaseUrl, "DATABASE_URL");
   need(config.sealingKey, "WASHA_KEY");
@@ -158,7 +179,8 @@ export function requireServing(config: Config, roles: readonly AppRole[]): Confi
 
 function checkUrl(value: string, protocols: readonly string[]): string {
   const parsed = URL.canParse(value) ? new URL(value) : undefined;
-  if (parsed === undefined || !protocols.includes(parsed.protocol)) throw new Error(`a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(" or ")} is needed.`);
+  if (parsed === undefined || !protocols.includes(parsed.protocol))
+    throw new Error(`a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(" or ")} is needed.`);
   return value;
 }
 
@@ -168,7 +190,8 @@ function checkCountry(value: string): string {
 }
 
 function parseSealingKey(value: string): Uint8Array {
-  if (!/^[0-9a-fA-F]{64}$/.test(value)) throw new Error("64 hexadecimal digits are needed, such as from: openssl rand -hex 32");
+  if (!/^[0-9a-fA-F]{64}$/.test(value))
+    throw new Error("64 hexadecimal digits are needed, such as from: openssl rand -hex 32");
   return Buffer.from(value, "hex");
 }
 
@@ -186,7 +209,8 @@ function checkSource(value: string): string {
 }
 
 function checkLevel(value: string): string {
-  if (!["fatal", "error", "warn", "info", "debug", "silent"].includes(value)) throw new Error("one of fatal, error, warn, info, debug, silent is needed.");
+  if (!["fatal", "error", "warn", "info", "debug", "silent"].includes(value))
+    throw new Error("one of fatal, error, warn, info, debug, silent is needed.");
   return value;
 }
 

@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { ConfigRefused, ROLES, VARIABLES, readConfig, requireServing, type AppRole, type Config } from "./config.ts";
+import { formatAccountNumber } from "./credit/account-number.ts";
 import { Refusal } from "./kernel/refusal.ts";
+import { FolderInUse } from "./platform/embedded-postgres.ts";
 
 /** How the program ends when a person must do something: the text says what, and no stack trace buries it. */
 class Stop extends Error {}
@@ -70,17 +73,53 @@ async function importDevices(file: string): Promise<void> {
   try {
     const report = await app.database.db.transaction(async (tx) => {
       const imported = await app.devices.importCsv(tx, csv);
-      await app.access.audit(tx, { actor: "command line", action: "devices.import", subjectKind: "file", subjectId: "devices", detail: { added: imported.added } });
+      await app.access.audit(tx, {
+        actor: "command line",
+        action: "devices.import",
+        subjectKind: "file",
+        subjectId: "devices",
+        detail: { added: imported.added },
+      });
       return imported;
     });
-    process.stdout.write(`${report.added} devices added, ${report.existing.length} were there before, ${report.refused.length} lines refused.\n`);
+    process.stdout.write(
+      `${report.added} devices added, ${report.existing.length} were there before, ${report.refused.length} lines refused.\n`,
+    );
     for (const { line, reason } of report.refused) process.stdout.write(`  line ${line}: ${reason}\n`);
   } finally {
     await app.stop();
   }
 }
 
-async function createStaff(email: string, { name, role, area }: { name: string; role: string; area?: string }): Promise<void> {
+async function importBook(folder: string, { devices, area }: { devices: string; area: string }): Promise<void> {
+  const config = requireServing(readConfig(), []);
+  const read = (name: string): string => readFileSync(join(folder, name), "utf8");
+  const [groupsCsv, accountsCsv, deviceCsv] = [read("groups.csv"), read("accounts.csv"), readFileSync(devices, "utf8")];
+  const { buildApp } = await import("./app.ts");
+  const app = await buildApp({ config, roles: [] });
+  const onProgress = (done: number, total: number): void =>
+    void (done % 100 === 0 || done === total ? process.stderr.write(`${done} of ${total} accounts\n`) : undefined);
+  try {
+    const report = await app.database.db.transaction(async (tx) => {
+      await app.devices.importCsv(tx, deviceCsv);
+      return await app.credit.importBook(
+        tx,
+        { groupsCsv, accountsCsv, currency: config.currency },
+        { actor: "command line", area, onProgress },
+      );
+    });
+    process.stdout.write("account,account_number\n");
+    for (const [id, contract] of report.contracts)
+      process.stdout.write(`${id},${formatAccountNumber(contract.accountNumber)}\n`);
+  } finally {
+    await app.stop();
+  }
+}
+
+async function createStaff(
+  email: string,
+  { name, role, area }: { name: string; role: string; area?: string },
+): Promise<void> {
   const config = requireServing(readConfig(), []);
   const password = readFileSync(0, "utf8").trim();
   const { buildApp } = await import("./app.ts");
@@ -111,19 +150,40 @@ function program(): Command {
     .description("Mobile-money PAYGO solar operations: from a payment to light.")
     .showHelpAfterError("(washa --help explains every command)")
     .exitOverride();
-  washa.command("demo").description("Start everything on embedded defaults, seed a small village once, play one story, stay up. The same as npm start.").action(demo);
+  washa
+    .command("demo")
+    .description(
+      "Start everything on embedded defaults, seed a small village once, play one story, stay up. The same as npm start.",
+    )
+    .action(demo);
   washa
     .command("serve")
     .description("Run the program against your own PostgreSQL. Every role may run many times.")
     .option("--roles <names>", `what this process does: ${ROLES.join(", ")}, or all`, "all")
-    .addHelpText("after", "\napi: HTTP doors and GraphQL. gateway: MQTT. settle: the settle loop. worker: outbox and messages.")
+    .addHelpText(
+      "after",
+      "\napi: HTTP doors and GraphQL. gateway: MQTT. settle: the settle loop. worker: outbox and messages.",
+    )
     .action(serve);
-  washa.command("migrate").description("Bring the database of DATABASE_URL to the newest migration.").action(migrateCommand);
+  washa
+    .command("migrate")
+    .description("Bring the database of DATABASE_URL to the newest migration.")
+    .action(migrateCommand);
   const imports = washa.command("import").description("Take in files of other systems.");
   imports
     .command("devices <file>")
-    .description("A device exchange CSV: Serial Number, Starting Code, Key, Count, Time Divider, Restricted Digit Mode, Hardware Model. Existing serials stay as they are.")
+    .description(
+      "A device exchange CSV: Serial Number, Starting Code, Key, Count, Time Divider, Restricted Digit Mode, Hardware Model. Existing serials stay as they are.",
+    )
     .action(importDevices);
+  imports
+    .command("book <folder>")
+    .description(
+      "Another seller's book: groups.csv become plans, accounts.csv customers with contracts. Prints the new account numbers.",
+    )
+    .requiredOption("--devices <file>", "device exchange CSV with the serials BOOK-<account id>")
+    .option("--area <area>", "the area the customers belong to", "imported")
+    .action(importBook);
   washa
     .command("staff <email>")
     .description("Add a person who may sign in; the password is read from standard input.")
@@ -131,7 +191,11 @@ function program(): Command {
     .requiredOption("--role <role>", "admin, operations or agent")
     .option("--area <area>", "the area an agent serves")
     .action(createStaff);
-  washa.command("schema").description("Write schema.graphql from the code, or check that it is true.").option("--check", "only compare").action(schema);
+  washa
+    .command("schema")
+    .description("Write schema.graphql from the code, or check that it is true.")
+    .option("--check", "only compare")
+    .action(schema);
   const lines = Object.entries(VARIABLES).map(([name, meaning]) => `  ${name.padEnd(24)} ${meaning}`);
   washa.addHelpText("after", `\nEnvironment:\n${lines.join("\n")}\n`);
   return washa;
@@ -140,11 +204,13 @@ function program(): Command {
 /** Turns what a person can mend into a plain text, and leaves a stack trace to what is our fault. */
 function explain(error: unknown): string {
   if (error instanceof Stop || error instanceof ConfigRefused || error instanceof Refusal) return error.message;
+  if (error instanceof FolderInUse) return error.message;
   if (error instanceof Error && "code" in error) {
     if (error.code === "EADDRINUSE" && "port" in error) {
       return `Port ${String(error.port)} is taken by another program. Stop that one, or choose another port with WASHA_HTTP_PORT or WASHA_MQTT_PORT.`;
     }
-    if (error.code === "EACCES" && "port" in error) return `Port ${String(error.port)} needs more rights. Choose one above 1023 with WASHA_HTTP_PORT or WASHA_MQTT_PORT.`;
+    if (error.code === "EACCES" && "port" in error)
+      return `Port ${String(error.port)} needs more rights. Choose one above 1023 with WASHA_HTTP_PORT or WASHA_MQTT_PORT.`;
     if (error.code === "ENOENT" && "path" in error) return `There is no file ${String(error.path)}.`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -35,7 +35,8 @@ function checkDigit(digits: string): number {
 /** Makes the account number of the n-th contract by appending its check digit. */
 export function makeAccountNumber(serial: bigint): AccountNumber {
   const digits = serial.toString();
-  if (serial < 0n || digits.length + 1 < DIGITS_MIN || digits.length + 1 > DIGITS_MAX) throw new InvalidInput(`Account serial ${serial} is out of range.`);
+  if (serial < 0n || digits.length + 1 < DIGITS_MIN || digits.length + 1 > DIGITS_MAX)
+    throw new InvalidInput(`Account serial ${serial} is out of range.`);
   return `${digits}${checkDigit(digits)}` as AccountNumber;
 }
 
@@ -45,8 +46,13 @@ export function makeAccountNumber(serial: bigint): AccountNumber {
  * likeness.
  */
 export function parseAccountNumber(text: string): AccountNumber | undefined {
-  const plain = text.normalize("NFKC").toUpperCase().replace(/[\s\-_.,#:/]/g, "");
-  const digits = (plain.startsWith(ACCOUNT_PREFIX) ? plain.slice(ACCOUNT_PREFIX.length) : plain).replace(/O/g, "0").replace(/[IL]/g, "1");
+  const plain = text
+    .normalize("NFKC")
+    .toUpperCase()
+    .replace(/[\s\-_.,#:/]/g, "");
+  const digits = (plain.startsWith(ACCOUNT_PREFIX) ? plain.slice(ACCOUNT_PREFIX.length) : plain)
+    .replace(/O/g, "0")
+    .replace(/[IL]/g, "1");
   if (!/^\d+$/.test(digits) || digits.length < DIGITS_MIN || digits.length > DIGITS_MAX) return undefined;
   return checkDigit(digits) === 0 ? (digits as AccountNumber) : undefined;
 }

@@ -50,19 +50,35 @@ const laterOf = (left: Date | undefined, right: Date): Date => (left !== undefin
  * the amounts. Whole token units are charged at the exact price; the fraction of a minor unit that rounding down leaves
  * uncharged is remembered, so that over any number of payments the sum charged is the exact price rounded down once.
  */
-export function allocate(terms: Terms, standing: Standing, { timeDivider, payment }: { timeDivider: number; payment: Payment }): Allocation {
+export function allocate(
+  terms: Terms,
+  standing: Standing,
+  { timeDivider, payment }: { timeDivider: number; payment: Payment },
+): Allocation {
   const debtMinor = least(standing.debtMinor, payment.receivedMinor);
   const afterDebt = payment.receivedMinor - debtMinor;
   const depositMinor = terms.depositBuysTime ? 0n : least(standing.depositDueMinor, afterDebt);
   const depositDueMinor = terms.depositBuysTime
     ? standing.depositDueMinor - least(standing.depositDueMinor, afterDebt)
     : standing.depositDueMinor - depositMinor;
-  const opened = standing.depositDueMinor > 0n ? depositDueMinor === 0n : standing.startedAt === undefined && afterDebt > 0n;
+  const opened =
+    standing.depositDueMinor > 0n ? depositDueMinor === 0n : standing.startedAt === undefined && afterDebt > 0n;
   const towardTime = afterDebt - depositMinor;
   const outstanding = standing.outstandingMinor === null ? null : standing.outstandingMinor - depositMinor;
   const held = standing.carriedMinor + towardTime;
-  const base = { standing: { ...standing, debtMinor: standing.debtMinor - debtMinor, depositDueMinor, outstandingMinor: outstanding }, payment, debtMinor, depositMinor };
-  if (outstanding !== null && held >= outstanding && towardTime + depositMinor > 0n) return payOff({ ...base, held, outstanding });
+  const base = {
+    standing: {
+      ...standing,
+      debtMinor: standing.debtMinor - debtMinor,
+      depositDueMinor,
+      outstandingMinor: outstanding,
+    },
+    payment,
+    debtMinor,
+    depositMinor,
+  };
+  if (outstanding !== null && held >= outstanding && towardTime + depositMinor > 0n)
+    return payOff({ ...base, held, outstanding });
   return buyTime(terms, { ...base, held, towardTime, opened, price: unitPrice(terms, timeDivider), timeDivider });
 }
 
@@ -76,7 +92,14 @@ interface Base {
 }
 
 /** The whole price is paid: the lamp is unlocked for good, and what is left over belongs to the customer. */
-function payOff({ standing, payment, debtMinor, depositMinor, held, outstanding }: Base & { outstanding: bigint }): Allocation {
+function payOff({
+  standing,
+  payment,
+  debtMinor,
+  depositMinor,
+  held,
+  outstanding,
+}: Base & { outstanding: bigint }): Allocation {
   return {
     debtMinor,
     depositMinor,
@@ -86,13 +109,29 @@ function payOff({ standing, payment, debtMinor, depositMinor, held, outstanding 
     units: 0,
     effect: "unlock",
     paidFromAt: payment.paidAt,
-    after: { ...standing, outstandingMinor: 0n, carriedMinor: 0n, carriedFraction: 0n, startedAt: standing.startedAt ?? payment.paidAt },
+    after: {
+      ...standing,
+      outstandingMinor: 0n,
+      carriedMinor: 0n,
+      carriedFraction: 0n,
+      startedAt: standing.startedAt ?? payment.paidAt,
+    },
   };
 }
 
 function buyTime(
   terms: Terms,
-  { standing, payment, debtMinor, depositMinor, held, towardTime, opened, price, timeDivider }: Base & { towardTime: bigint; opened: boolean; price: Rational; timeDivider: number },
+  {
+    standing,
+    payment,
+    debtMinor,
+    depositMinor,
+    held,
+    towardTime,
+    opened,
+    price,
+    timeDivider,
+  }: Base & { towardTime: bigint; opened: boolean; price: Rational; timeDivider: number },
 ): Allocation {
   const waitsForDeposit = !terms.depositBuysTime && standing.depositDueMinor > 0n;
   const units = waitsForDeposit ? 0n : unitsFor(held, standing.carriedFraction, price);
@@ -119,7 +158,8 @@ function buyTime(
       carriedFraction: cost % price.denominator,
       startedAt: standing.startedAt ?? (bought > 0 || depositMinor > 0n ? payment.paidAt : undefined),
       paidUntilAt: bought > 0 ? new Date(paidFromAt.getTime() + bought) : standing.paidUntilAt,
-      lampUntilAt: total > 0 ? new Date(lampFrom.getTime() + Math.round((total * DAY_MS) / timeDivider)) : standing.lampUntilAt,
+      lampUntilAt:
+        total > 0 ? new Date(lampFrom.getTime() + Math.round((total * DAY_MS) / timeDivider)) : standing.lampUntilAt,
     },
   };
 }
@@ -137,6 +177,7 @@ export function missingForUnit(terms: Terms, standing: Standing, timeDivider: nu
   const towardUnit = (needed + price.denominator - 1n) / price.denominator;
   const first = standing.debtMinor + (terms.depositBuysTime ? 0n : standing.depositDueMinor);
   if (standing.outstandingMinor === null) return first + towardUnit;
-  const toUnlock = standing.outstandingMinor - standing.carriedMinor - (terms.depositBuysTime ? 0n : standing.depositDueMinor);
+  const toUnlock =
+    standing.outstandingMinor - standing.carriedMinor - (terms.depositBuysTime ? 0n : standing.depositDueMinor);
   return first + least(towardUnit, toUnlock);
 }

@@ -23,7 +23,10 @@ export interface BookAccount {
 const ROWS_MAX = 1_000_000;
 
 /** Reads a CSV with a header line. Throws InvalidInput naming the file and the columns that are missing. */
-export function readTable(text: string, { file, columns }: { file: string; columns: readonly string[] }): readonly Record<string, string>[] {
+export function readTable(
+  text: string,
+  { file, columns }: { file: string; columns: readonly string[] },
+): readonly Record<string, string>[] {
   let rows: Record<string, string>[];
   try {
     rows = parse(text, { bom: true, columns: true, skip_empty_lines: true, trim: true, to: ROWS_MAX });
@@ -38,7 +41,8 @@ export function readTable(text: string, { file, columns }: { file: string; colum
 /** "2019-11-06 05:49:39.571392" in UTC; JavaScript keeps the milliseconds. */
 export function parseBookInstant(text: string): Date {
   const at = new Date(`${text.replace(" ", "T").slice(0, 23)}Z`);
-  if (Number.isNaN(at.getTime())) throw new InvalidInput(`"${text.slice(0, 40)}" is no instant such as 2019-11-06 05:49:39.571392.`);
+  if (Number.isNaN(at.getTime()))
+    throw new InvalidInput(`"${text.slice(0, 40)}" is no instant such as 2019-11-06 05:49:39.571392.`);
   return at;
 }
 

@@ -46,20 +46,37 @@ export function makeContractCommands({
   async function lockOne(tx: Tx, contractId: ContractId, allowed: readonly Contract["state"][]): Promise<ContractRow> {
     const [contract] = await store.lock(tx, { ids: [contractId] });
     if (contract === undefined) throw new NotFound("contract", "contractId");
-    if (!allowed.includes(contract.state)) throw new NotAllowedNow(`This contract is ${contract.state.replace("_", " ")}.`);
+    if (!allowed.includes(contract.state))
+      throw new NotAllowedNow(`This contract is ${contract.state.replace("_", " ")}.`);
     return contract;
   }
 
   async function systemAccount(tx: Tx, name: string, kind: AccountKind, contract: Contract): Promise<bigint> {
-    const [id] = await ledger.openAccounts(tx, [{ code: `system/${name}/${contract.currency}`, kind, currency: contract.currency }]);
+    const [id] = await ledger.openAccounts(tx, [
+      { code: `system/${name}/${contract.currency}`, kind, currency: contract.currency },
+    ]);
     if (id === undefined) throw new Error("Bug: an account was not opened.");
     return id;
   }
 
-  async function post(tx: Tx, contract: Contract, entry: { kind: string; memo: string; key: string; actor: string; at: Date; lines: readonly Line[] }): Promise<void> {
+  async function post(
+    tx: Tx,
+    contract: Contract,
+    entry: { kind: string; memo: string; key: string; actor: string; at: Date; lines: readonly Line[] },
+  ): Promise<void> {
     if (entry.lines.every(({ amountMinor }) => amountMinor === 0n)) return;
     await ledger.post(tx, [
-      { id: makeId(), kind: entry.kind, memo: entry.memo, reference: contract.id, idempotencyKey: entry.key, currency: contract.currency, effectiveAt: entry.at, actor: entry.actor, lines: entry.lines },
+      {
+        id: makeId(),
+        kind: entry.kind,
+        memo: entry.memo,
+        reference: contract.id,
+        idempotencyKey: entry.key,
+        currency: contract.currency,
+        effectiveAt: entry.at,
+        actor: entry.actor,
+        lines: entry.lines,
+      },
     ]);
   }
 
@@ -69,7 +86,10 @@ export function makeContractCommands({
     const device = await devices.requireBySerial(tx, serial);
     await devices.move(tx, { deviceId: device.id, from: "stock", to: "installed" });
     const id = makeId<"Contract">();
-    const accounts = await ledger.openAccounts(tx, CONTRACT_ACCOUNTS.map(({ name, kind }) => ({ code: `contract/${id}/${name}`, kind, currency: version.currency })));
+    const accounts = await ledger.openAccounts(
+      tx,
+      CONTRACT_ACCOUNTS.map(({ name, kind }) => ({ code: `contract/${id}/${name}`, kind, currency: version.currency })),
+    );
     const [receivableAccountId = 0n, creditAccountId = 0n, refundableAccountId = 0n, debtAccountId = 0n] = accounts;
     const contract: ContractRow = {
       id,
@@ -100,11 +120,28 @@ export function makeContractCommands({
     };
     await store.insert(tx, contract);
     await store.insertTerms(tx, { contractId: id, effectiveAt: soldAt, planVersionId: version.id, actor });
-    await store.insertEvent(tx, { id: makeId<"ContractEvent">(), contractId: id, kind: "sold", at: soldAt, actor, detail: { serial, plan: `${version.code} v${version.version}` } });
+    await store.insertEvent(tx, {
+      id: makeId<"ContractEvent">(),
+      contractId: id,
+      kind: "sold",
+      at: soldAt,
+      actor,
+      detail: { serial, plan: `${version.code} v${version.version}` },
+    });
     if (version.totalMinor !== null) {
       const sales = await systemAccount(tx, "sales", "income", contract);
-      const lines = [{ accountId: receivableAccountId, amountMinor: version.totalMinor }, { accountId: sales, amountMinor: -version.totalMinor }];
-      await post(tx, contract, { kind: "sale", memo: `Sale of ${device.model}`, key: `sale:${id}`, actor, at: soldAt, lines });
+      const lines = [
+        { accountId: receivableAccountId, amountMinor: version.totalMinor },
+        { accountId: sales, amountMinor: -version.totalMinor },
+      ];
+      await post(tx, contract, {
+        kind: "sale",
+        memo: `Sale of ${device.model}`,
+        key: `sale:${id}`,
+        actor,
+        at: soldAt,
+        lines,
+      });
     }
     return contract;
   };
@@ -120,16 +157,47 @@ export function makeContractCommands({
     if (amountMinor < 0n) {
       workspace.contracts.set(contractId, { ...contract, debtMinor: contract.debtMinor - amountMinor });
       workspace.allocations.push({
-        id: makeId<"Allocation">(), contractId, cause, paidAt: at, receivedMinor: amountMinor, debtMinor: amountMinor, depositMinor: 0n, spentMinor: 0n,
-        carriedChangeMinor: 0n, refundableMinor: 0n, units: 0, effect: "none", paidFromAt: null, paidUntilAt: null,
+        id: makeId<"Allocation">(),
+        contractId,
+        cause,
+        paidAt: at,
+        receivedMinor: amountMinor,
+        debtMinor: amountMinor,
+        depositMinor: 0n,
+        spentMinor: 0n,
+        carriedChangeMinor: 0n,
+        refundableMinor: 0n,
+        units: 0,
+        effect: "none",
+        paidFromAt: null,
+        paidUntilAt: null,
       });
       lines = [{ accountId: contract.debtAccountId, amountMinor: -amountMinor }];
     } else {
-      lines = receiptJobs.buy(workspace, contractId, { cause, receiptId: undefined, amount: { minor: amountMinor, currency: contract.currency }, paidAt: at });
+      lines = receiptJobs.buy(workspace, contractId, {
+        cause,
+        receiptId: undefined,
+        amount: { minor: amountMinor, currency: contract.currency },
+        paidAt: at,
+      });
     }
-    await post(tx, contract, { kind: "adjustment", memo: reason, key: cause, actor, at, lines: [{ accountId: adjustments, amountMinor }, ...lines] });
+    await post(tx, contract, {
+      kind: "adjustment",
+      memo: reason,
+      key: cause,
+      actor,
+      at,
+      lines: [{ accountId: adjustments, amountMinor }, ...lines],
+    });
     await receiptJobs.save(tx, workspace);
-    await store.insertEvent(tx, { id: makeId<"ContractEvent">(), contractId, kind: "adjusted", at, actor, detail: { amountMinor: amountMinor.toString(), reason } });
+    await store.insertEvent(tx, {
+      id: makeId<"ContractEvent">(),
+      contractId,
+      kind: "adjusted",
+      at,
+      actor,
+      detail: { amountMinor: amountMinor.toString(), reason },
+    });
     return workspace.contracts.get(contractId) ?? contract;
   };
 
@@ -144,9 +212,22 @@ export function makeContractCommands({
       { accountId: contract.debtAccountId, amountMinor: -contract.debtMinor },
     ];
     await post(tx, contract, { kind: "write_off", memo: reason, key: `write_off:${contractId}`, actor, at, lines });
-    const after: ContractRow = { ...contract, state: "written_off", endedAt: at, outstandingMinor: contract.outstandingMinor === null ? null : 0n, debtMinor: 0n };
+    const after: ContractRow = {
+      ...contract,
+      state: "written_off",
+      endedAt: at,
+      outstandingMinor: contract.outstandingMinor === null ? null : 0n,
+      debtMinor: 0n,
+    };
     await store.update(tx, [after]);
-    await store.insertEvent(tx, { id: makeId<"ContractEvent">(), contractId, kind: "written_off", at, actor, detail: { reason, lossMinor: loss.toString() } });
+    await store.insertEvent(tx, {
+      id: makeId<"ContractEvent">(),
+      contractId,
+      kind: "written_off",
+      at,
+      actor,
+      detail: { reason, lossMinor: loss.toString() },
+    });
     return after;
   };
 
@@ -167,9 +248,23 @@ export function makeContractCommands({
     const issuer = await devices.lockForTokens(tx, [contract.deviceId]);
     const tokens = issuer.issue({ deviceId: contract.deviceId, kind: "disable", cause });
     await issuer.save();
-    const after: ContractRow = { ...contract, state: "paid_off", endedAt: at, outstandingMinor: contract.outstandingMinor === null ? null : 0n, carriedMinor: 0n, carriedFraction: 0n };
+    const after: ContractRow = {
+      ...contract,
+      state: "paid_off",
+      endedAt: at,
+      outstandingMinor: contract.outstandingMinor === null ? null : 0n,
+      carriedMinor: 0n,
+      carriedFraction: 0n,
+    };
     await store.update(tx, [after]);
-    await store.insertEvent(tx, { id: makeId<"ContractEvent">(), contractId, kind: "paid_off", at, actor, detail: { reason, waivedMinor: waived.toString() } });
+    await store.insertEvent(tx, {
+      id: makeId<"ContractEvent">(),
+      contractId,
+      kind: "paid_off",
+      at,
+      actor,
+      detail: { reason, waivedMinor: waived.toString() },
+    });
     await tell(tx, after, { key: cause, event: { kind: "unlocked", tokens } });
     return after;
   };
@@ -185,29 +280,62 @@ export function makeContractCommands({
     const eventId = makeId<"ContractEvent">();
     const cause = `swap:${eventId}`;
     const issuer = await devices.lockForTokens(tx, [device.id]);
-    const tokens = contract.state === "paid_off" ? issuer.issue({ deviceId: device.id, kind: "disable", cause }) : issuer.issue({ deviceId: device.id, kind: "add", units, cause });
+    const tokens =
+      contract.state === "paid_off"
+        ? issuer.issue({ deviceId: device.id, kind: "disable", cause })
+        : issuer.issue({ deviceId: device.id, kind: "add", units, cause });
     await issuer.save();
     const after: ContractRow = { ...contract, deviceId: device.id, carriedFraction: 0n };
     await store.update(tx, [after]);
-    await store.insertEvent(tx, { id: eventId, contractId, kind: "device_swapped", at, actor, detail: { serial, reason } });
+    await store.insertEvent(tx, {
+      id: eventId,
+      contractId,
+      kind: "device_swapped",
+      at,
+      actor,
+      detail: { serial, reason },
+    });
     if (tokens.length > 0) await tell(tx, after, { key: cause, event: { kind: "token_again", tokens } });
     return after;
   };
 
-  async function tell(tx: Tx, contract: Contract, { key, event }: { key: string; event: Parameters<Announce>[1][number]["event"] }): Promise<void> {
+  async function tell(
+    tx: Tx,
+    contract: Contract,
+    { key, event }: { key: string; event: Parameters<Announce>[1][number]["event"] },
+  ): Promise<void> {
     const contact = (await customers.contacts(tx, [contract.customerId])).get(contract.customerId);
     if (contact?.phone === undefined) return;
     const amount = { minor: 0n, currency: contract.currency };
-    await announce(tx, [{ key, contact, contractId: contract.id, receiptId: undefined, amount, account: formatAccountNumber(contract.accountNumber), event }]);
+    await announce(tx, [
+      {
+        key,
+        contact,
+        contractId: contract.id,
+        receiptId: undefined,
+        amount,
+        account: formatAccountNumber(contract.accountNumber),
+        event,
+      },
+    ]);
   }
 
   const changeTerms: Commands["changeTerms"] = async (tx, { contractId, planVersionId, effectiveAt, actor }) => {
     const contract = await lockOne(tx, contractId, ["active"]);
     const version = (await plans.versions(tx, [planVersionId])).get(planVersionId);
     if (version === undefined) throw new NotFound("plan version", "planVersionId");
-    if (version.currency !== contract.currency) throw new InvalidInput("The plan is in another currency than the contract.", "planVersionId");
-    if (!(await store.insertTerms(tx, { contractId, effectiveAt, planVersionId, actor }))) throw new InvalidInput("Terms with this effective time exist already.", "effectiveAt");
-    await store.insertEvent(tx, { id: makeId<"ContractEvent">(), contractId, kind: "terms_changed", at: clock.now(), actor, detail: { planVersionId, effectiveAt: effectiveAt.toISOString() } });
+    if (version.currency !== contract.currency)
+      throw new InvalidInput("The plan is in another currency than the contract.", "planVersionId");
+    if (!(await store.insertTerms(tx, { contractId, effectiveAt, planVersionId, actor })))
+      throw new InvalidInput("Terms with this effective time exist already.", "effectiveAt");
+    await store.insertEvent(tx, {
+      id: makeId<"ContractEvent">(),
+      contractId,
+      kind: "terms_changed",
+      at: clock.now(),
+      actor,
+      detail: { planVersionId, effectiveAt: effectiveAt.toISOString() },
+    });
   };
 
   const resendTokens: Commands["resendTokens"] = async (tx, { contractId, key }) => {

@@ -13,14 +13,36 @@ import { timeline } from "./timeline.ts";
 
 export type ContractQueries = Pick<
   Credit,
-  "findPayable" | "find" | "findMany" | "findByAccountNumber" | "list" | "allocations" | "timelineOf" | "lockState" | "instalmentsOf" | "accountsOf" | "latestTokens"
+  | "findPayable"
+  | "find"
+  | "findMany"
+  | "findByAccountNumber"
+  | "list"
+  | "allocations"
+  | "timelineOf"
+  | "lockState"
+  | "instalmentsOf"
+  | "accountsOf"
+  | "latestTokens"
 >;
 
 /** How far ahead a calendar of a rent without end is shown. */
 const RENT_CALENDAR_DAYS = 365;
 const TOKENS_READ_MAX = 20;
 
-export function makeContractQueries({ db: wholeDb, clock, zone, devices, plans }: { db: Db; clock: Clock; zone: string; devices: Devices; plans: Plans }): ContractQueries {
+export function makeContractQueries({
+  db: wholeDb,
+  clock,
+  zone,
+  devices,
+  plans,
+}: {
+  db: Db;
+  clock: Clock;
+  zone: string;
+  devices: Devices;
+  plans: Plans;
+}): ContractQueries {
   const findPayable: ContractQueries["findPayable"] = async (reference) => {
     const number = parseAccountNumber(reference);
     const contract = number === undefined ? undefined : await store.findByAccountNumber(wholeDb, number);
@@ -29,7 +51,10 @@ export function makeContractQueries({ db: wholeDb, clock, zone, devices, plans }
     const version = (await plans.versions(wholeDb, [contract.planVersionId])).get(contract.planVersionId);
     const minimum = version?.minimumPaymentMinor ?? 0n;
     // The last payment may be as small as what is left.
-    const left = contract.outstandingMinor === null ? minimum : contract.outstandingMinor - contract.carriedMinor + contract.debtMinor;
+    const left =
+      contract.outstandingMinor === null
+        ? minimum
+        : contract.outstandingMinor - contract.carriedMinor + contract.debtMinor;
     return { kind: "payable", currency: contract.currency, minimumMinor: least(minimum, left) };
   };
 
@@ -37,12 +62,18 @@ export function makeContractQueries({ db: wholeDb, clock, zone, devices, plans }
     const contract = (await store.findMany(db, [contractId])).get(contractId);
     const rows = await store.findAllocations(db, contractId);
     const stretches = rows.flatMap(({ paidFromAt, paidUntilAt, effect }) =>
-      effect === "unlock" || paidFromAt === null || paidUntilAt === null ? [] : [{ fromAt: paidFromAt, untilAt: paidUntilAt }],
+      effect === "unlock" || paidFromAt === null || paidUntilAt === null
+        ? []
+        : [{ fromAt: paidFromAt, untilAt: paidUntilAt }],
     );
     stretches.sort((left, right) => left.fromAt.getTime() - right.fromAt.getTime());
     const endedAt = contract?.endedAt ?? undefined;
     return timeline(
-      { stretches, unlockedAt: contract?.state === "paid_off" ? endedAt : undefined, writtenOffAt: contract?.state === "written_off" ? endedAt : undefined },
+      {
+        stretches,
+        unlockedAt: contract?.state === "paid_off" ? endedAt : undefined,
+        writtenOffAt: contract?.state === "written_off" ? endedAt : undefined,
+      },
       clock.now(),
     );
   };
@@ -83,13 +114,23 @@ export function makeContractQueries({ db: wholeDb, clock, zone, devices, plans }
     instalmentsOf,
     async accountsOf(db, contractId: ContractId) {
       const contract = (await store.findMany(db, [contractId])).get(contractId);
-      return contract === undefined ? [] : [contract.receivableAccountId, contract.creditAccountId, contract.refundableAccountId, contract.debtAccountId];
+      return contract === undefined
+        ? []
+        : [
+            contract.receivableAccountId,
+            contract.creditAccountId,
+            contract.refundableAccountId,
+            contract.debtAccountId,
+          ];
     },
     async latestTokens(db, contract) {
-      if (contract.state === "written_off") throw new NotAllowedNow("This contract has ended: no token is given for it.");
+      if (contract.state === "written_off")
+        throw new NotAllowedNow("This contract has ended: no token is given for it.");
       const tokens = await devices.tokensOf(db, { deviceId: contract.deviceId, limit: TOKENS_READ_MAX });
       // A swapped device may have had another owner: only what this contract's own time brought is shown.
-      const own = tokens.filter(({ issuedAt, kind }) => issuedAt >= contract.soldAt && (kind === "add" || kind === "set" || kind === "disable"));
+      const own = tokens.filter(
+        ({ issuedAt, kind }) => issuedAt >= contract.soldAt && (kind === "add" || kind === "set" || kind === "disable"),
+      );
       const cause = own[0]?.cause;
       return own.filter((token) => token.cause === cause).reverse();
     },

@@ -92,7 +92,12 @@ export async function insert(tx: Tx, contract: ContractRow): Promise<void> {
 
 export async function insertTerms(
   tx: Tx,
-  { contractId, effectiveAt, planVersionId, actor }: { contractId: ContractId; effectiveAt: Date; planVersionId: PlanVersionId; actor: string },
+  {
+    contractId,
+    effectiveAt,
+    planVersionId,
+    actor,
+  }: { contractId: ContractId; effectiveAt: Date; planVersionId: PlanVersionId; actor: string },
 ): Promise<boolean> {
   const rows = await tx.execute(sql`
     insert into credit.contract_terms (contract_id, effective_at, plan_version_id, decided_by)
@@ -106,7 +111,10 @@ export interface TermsRow {
 }
 
 /** The terms of some contracts over time, oldest first. */
-export async function findTerms(db: Db | Tx, ids: readonly ContractId[]): Promise<ReadonlyMap<ContractId, readonly TermsRow[]>> {
+export async function findTerms(
+  db: Db | Tx,
+  ids: readonly ContractId[],
+): Promise<ReadonlyMap<ContractId, readonly TermsRow[]>> {
   const rows = await db.execute<{ contract_id: ContractId; effective_at: string; plan_version_id: PlanVersionId }>(sql`
     select contract_id, effective_at, plan_version_id from credit.contract_terms
     where contract_id = any(${column(ids, "uuid")}) order by contract_id, effective_at`);
@@ -120,7 +128,10 @@ export async function findTerms(db: Db | Tx, ids: readonly ContractId[]): Promis
 }
 
 /** Locks contracts by id and by account number, in the order of their ids. */
-export async function lock(tx: Tx, { ids = [], numbers = [] }: { ids?: readonly ContractId[]; numbers?: readonly AccountNumber[] }): Promise<readonly ContractRow[]> {
+export async function lock(
+  tx: Tx,
+  { ids = [], numbers = [] }: { ids?: readonly ContractId[]; numbers?: readonly AccountNumber[] },
+): Promise<readonly ContractRow[]> {
   const rows = await tx.execute<Row>(sql`
     select * from credit.contracts where id = any(${column(ids, "uuid")}) or account_number = any(${column(numbers, "text")})
     order by id for update`);
@@ -137,7 +148,11 @@ export async function findByAccountNumber(db: Db | Tx, number: AccountNumber): P
   return row === undefined ? undefined : contractOf(row);
 }
 
-export async function list(db: Db | Tx, filter: ContractFilter, page: { first: number; after?: string | undefined }): Promise<readonly ContractRow[]> {
+export async function list(
+  db: Db | Tx,
+  filter: ContractFilter,
+  page: { first: number; after?: string | undefined },
+): Promise<readonly ContractRow[]> {
   const wants = (place: SQL, value: string | undefined, type: "text" | "uuid"): SQL =>
     value === undefined ? sql`true` : sql`${place} = ${value}::${sql.raw(type)}`;
   const rows = await db.execute<Row>(sql`
@@ -149,7 +164,10 @@ export async function list(db: Db | Tx, filter: ContractFilter, page: { first: n
 }
 
 /** Active contracts of some customers: a payment without account may belong to one of them. */
-export async function findActiveOf(tx: Tx, customerIds: readonly CustomerId[]): Promise<readonly { id: ContractId; customerId: CustomerId }[]> {
+export async function findActiveOf(
+  tx: Tx,
+  customerIds: readonly CustomerId[],
+): Promise<readonly { id: ContractId; customerId: CustomerId }[]> {
   const rows = await tx.execute<{ id: ContractId; customer_id: CustomerId }>(sql`
     select id, customer_id from credit.contracts where customer_id = any(${column(customerIds, "uuid")}) and state = 'active'`);
   return rows.map((row) => ({ id: row.id, customerId: row.customer_id }));
@@ -164,13 +182,58 @@ export async function update(tx: Tx, contracts: readonly ContractRow[]): Promise
       received_minor = g.received_minor, deposit_due_minor = g.deposit_due_minor, outstanding_minor = g.outstanding_minor,
       carried_minor = g.carried_minor, carried_fraction = g.carried_fraction, refundable_minor = g.refundable_minor, debt_minor = g.debt_minor,
       paid_until_at = g.paid_until_at, lamp_until_at = g.lamp_until_at
-    from unnest(${column(of(({ id }) => id), "uuid")}, ${column(of(({ state }) => state), "text")}, ${column(of(({ deviceId }) => deviceId), "uuid")},
-      ${column(of(({ planVersionId }) => planVersionId), "uuid")}, ${column(of(({ startedAt }) => startedAt), "timestamptz")},
-      ${column(of(({ endedAt }) => endedAt), "timestamptz")}, ${column(of(({ receivedMinor }) => receivedMinor), "bigint")},
-      ${column(of(({ depositDueMinor }) => depositDueMinor), "bigint")}, ${column(of(({ outstandingMinor }) => outstandingMinor), "bigint")},
-      ${column(of(({ carriedMinor }) => carriedMinor), "bigint")}, ${column(of(({ carriedFraction }) => carriedFraction), "bigint")},
-      ${column(of(({ refundableMinor }) => refundableMinor), "bigint")}, ${column(of(({ debtMinor }) => debtMinor), "bigint")},
-      ${column(of(({ paidUntilAt }) => paidUntilAt), "timestamptz")}, ${column(of(({ lampUntilAt }) => lampUntilAt), "timestamptz")})
+    from unnest(${column(
+      of(({ id }) => id),
+      "uuid",
+    )}, ${column(
+      of(({ state }) => state),
+      "text",
+    )}, ${column(
+      of(({ deviceId }) => deviceId),
+      "uuid",
+    )},
+      ${column(
+        of(({ planVersionId }) => planVersionId),
+        "uuid",
+      )}, ${column(
+        of(({ startedAt }) => startedAt),
+        "timestamptz",
+      )},
+      ${column(
+        of(({ endedAt }) => endedAt),
+        "timestamptz",
+      )}, ${column(
+        of(({ receivedMinor }) => receivedMinor),
+        "bigint",
+      )},
+      ${column(
+        of(({ depositDueMinor }) => depositDueMinor),
+        "bigint",
+      )}, ${column(
+        of(({ outstandingMinor }) => outstandingMinor),
+        "bigint",
+      )},
+      ${column(
+        of(({ carriedMinor }) => carriedMinor),
+        "bigint",
+      )}, ${column(
+        of(({ carriedFraction }) => carriedFraction),
+        "bigint",
+      )},
+      ${column(
+        of(({ refundableMinor }) => refundableMinor),
+        "bigint",
+      )}, ${column(
+        of(({ debtMinor }) => debtMinor),
+        "bigint",
+      )},
+      ${column(
+        of(({ paidUntilAt }) => paidUntilAt),
+        "timestamptz",
+      )}, ${column(
+        of(({ lampUntilAt }) => lampUntilAt),
+        "timestamptz",
+      )})
       as g(id, state, device_id, plan_version_id, started_at, ended_at, received_minor, deposit_due_minor, outstanding_minor, carried_minor,
         carried_fraction, refundable_minor, debt_minor, paid_until_at, lamp_until_at)
     where c.id = g.id`);
@@ -182,13 +245,55 @@ export async function insertAllocations(tx: Tx, allocations: readonly Allocation
   await tx.execute(sql`
     insert into credit.allocations (id, contract_id, cause, paid_at, received_minor, debt_minor, deposit_minor, spent_minor, carried_change_minor,
       refundable_minor, units, effect, paid_from_at, paid_until_at)
-    select * from unnest(${column(of(({ id }) => id), "uuid")}, ${column(of(({ contractId }) => contractId), "uuid")}, ${column(of(({ cause }) => cause), "text")},
-      ${column(of(({ paidAt }) => paidAt), "timestamptz")}, ${column(of(({ receivedMinor }) => receivedMinor), "bigint")},
-      ${column(of(({ debtMinor }) => debtMinor), "bigint")}, ${column(of(({ depositMinor }) => depositMinor), "bigint")},
-      ${column(of(({ spentMinor }) => spentMinor), "bigint")}, ${column(of(({ carriedChangeMinor }) => carriedChangeMinor), "bigint")},
-      ${column(of(({ refundableMinor }) => refundableMinor), "bigint")}, ${column(of(({ units }) => units), "integer")},
-      ${column(of(({ effect }) => effect), "text")}, ${column(of(({ paidFromAt }) => paidFromAt), "timestamptz")},
-      ${column(of(({ paidUntilAt }) => paidUntilAt), "timestamptz")})`);
+    select * from unnest(${column(
+      of(({ id }) => id),
+      "uuid",
+    )}, ${column(
+      of(({ contractId }) => contractId),
+      "uuid",
+    )}, ${column(
+      of(({ cause }) => cause),
+      "text",
+    )},
+      ${column(
+        of(({ paidAt }) => paidAt),
+        "timestamptz",
+      )}, ${column(
+        of(({ receivedMinor }) => receivedMinor),
+        "bigint",
+      )},
+      ${column(
+        of(({ debtMinor }) => debtMinor),
+        "bigint",
+      )}, ${column(
+        of(({ depositMinor }) => depositMinor),
+        "bigint",
+      )},
+      ${column(
+        of(({ spentMinor }) => spentMinor),
+        "bigint",
+      )}, ${column(
+        of(({ carriedChangeMinor }) => carriedChangeMinor),
+        "bigint",
+      )},
+      ${column(
+        of(({ refundableMinor }) => refundableMinor),
+        "bigint",
+      )}, ${column(
+        of(({ units }) => units),
+        "integer",
+      )},
+      ${column(
+        of(({ effect }) => effect),
+        "text",
+      )}, ${column(
+        of(({ paidFromAt }) => paidFromAt),
+        "timestamptz",
+      )},
+      ${column(
+        of(({ paidUntilAt }) => paidUntilAt),
+        "timestamptz",
+      )})`);
 }
 
 interface AllocationDbRow extends Record<string, unknown> {
@@ -210,7 +315,9 @@ interface AllocationDbRow extends Record<string, unknown> {
 
 /** In the order in which they were booked. */
 export async function findAllocations(db: Db | Tx, contractId: ContractId): Promise<readonly AllocationRow[]> {
-  const rows = await db.execute<AllocationDbRow>(sql`select * from credit.allocations where contract_id = ${contractId} order by paid_at, id`);
+  const rows = await db.execute<AllocationDbRow>(
+    sql`select * from credit.allocations where contract_id = ${contractId} order by paid_at, id`,
+  );
   return rows.map((row) => ({
     id: row.id,
     contractId: row.contract_id,
@@ -233,7 +340,14 @@ export type ContractEventKind = "sold" | "device_swapped" | "written_off" | "pai
 
 export async function insertEvent(
   tx: Tx,
-  event: { id: string; contractId: ContractId; kind: ContractEventKind; at: Date; actor: string; detail: Record<string, string> },
+  event: {
+    id: string;
+    contractId: ContractId;
+    kind: ContractEventKind;
+    at: Date;
+    actor: string;
+    detail: Record<string, string>;
+  },
 ): Promise<void> {
   await tx.execute(sql`
     insert into credit.contract_events (id, contract_id, kind, at, actor, detail)

@@ -78,7 +78,12 @@ export interface News {
   readonly amount: Money;
   readonly account: string;
   readonly event:
-    | { readonly kind: "tokens"; readonly tokens: readonly Token[]; readonly units: number; readonly timeDivider: number }
+    | {
+        readonly kind: "tokens";
+        readonly tokens: readonly Token[];
+        readonly units: number;
+        readonly timeDivider: number;
+      }
     | { readonly kind: "held"; readonly missing: Money }
     | { readonly kind: "debt"; readonly debt: Money }
     | { readonly kind: "unlocked"; readonly tokens: readonly Token[] }
@@ -102,7 +107,10 @@ export interface Credit {
    * Sells a device from stock: the contract, its ledger accounts, the sale's posting. Refuses unknown plans, plans not yet
    * in force, and devices that are not in stock.
    */
-  sell(tx: Tx, order: { customerId: CustomerId; serial: string; planCode: string; actor: string; soldAt?: Date | undefined }): Promise<Contract>;
+  sell(
+    tx: Tx,
+    order: { customerId: CustomerId; serial: string; planCode: string; actor: string; soldAt?: Date | undefined },
+  ): Promise<Contract>;
   /** What each receipt of a batch buys; see `AllocateReceipts` in payments. */
   allocateReceipts(tx: Tx, receipts: readonly Receipt[]): Promise<readonly Destination[]>;
   /** Books a receipt from suspense for a contract that a person chose. */
@@ -112,7 +120,11 @@ export interface Credit {
   find(db: Db | Tx, id: ContractId): Promise<Contract | undefined>;
   findMany(db: Db | Tx, ids: readonly ContractId[]): Promise<ReadonlyMap<ContractId, Contract>>;
   findByAccountNumber(db: Db | Tx, number: AccountNumber): Promise<Contract | undefined>;
-  list(db: Db | Tx, filter: ContractFilter, page: { first: number; after?: string | undefined }): Promise<readonly Contract[]>;
+  list(
+    db: Db | Tx,
+    filter: ContractFilter,
+    page: { first: number; after?: string | undefined },
+  ): Promise<readonly Contract[]>;
   allocations(db: Db | Tx, contractId: ContractId): Promise<readonly AllocationRow[]>;
   timelineOf(db: Db | Tx, contractId: ContractId): Promise<readonly Transition[]>;
   lockState(contract: Contract): LockState;
@@ -124,17 +136,37 @@ export interface Credit {
   /** Sends those tokens again. `key` names the act, so that a repeated request sends once. */
   resendTokens(tx: Tx, order: { contractId: ContractId; key: string }): Promise<readonly Token[]>;
   /** Takes money back (below zero: becomes debt, paid before time) or gives some (above zero: buys like a payment). */
-  adjust(tx: Tx, order: { contractId: ContractId; amountMinor: bigint; reason: string; actor: string; key: string; at?: Date | undefined }): Promise<Contract>;
+  adjust(
+    tx: Tx,
+    order: {
+      contractId: ContractId;
+      amountMinor: bigint;
+      reason: string;
+      actor: string;
+      key: string;
+      at?: Date | undefined;
+    },
+  ): Promise<Contract>;
   /** Gives up the rest of the price as lost. The light is not taken away remotely; no more tokens are made. */
   writeOff(tx: Tx, order: { contractId: ContractId; reason: string; actor: string }): Promise<Contract>;
   /** Waives the rest of the price and unlocks for good. */
   payOff(tx: Tx, order: { contractId: ContractId; reason: string; actor: string }): Promise<Contract>;
   /** Moves the contract to another device from stock, with the light that is left on the old one. */
-  swapDevice(tx: Tx, order: { contractId: ContractId; serial: string; reason: string; actor: string }): Promise<Contract>;
+  swapDevice(
+    tx: Tx,
+    order: { contractId: ContractId; serial: string; reason: string; actor: string },
+  ): Promise<Contract>;
   /** Puts the contract under another version of a plan from an instant on; payments before it keep their price. */
-  changeTerms(tx: Tx, order: { contractId: ContractId; planVersionId: PlanVersionId; effectiveAt: Date; actor: string }): Promise<void>;
+  changeTerms(
+    tx: Tx,
+    order: { contractId: ContractId; planVersionId: PlanVersionId; effectiveAt: Date; actor: string },
+  ): Promise<void>;
   /** Takes over another seller's price groups and accounts, whose devices are in stock already; everything or nothing. */
-  importBook(tx: Tx, book: Book, options: { actor: string; area: string; onProgress?: (done: number, total: number) => void }): Promise<BookImport>;
+  importBook(
+    tx: Tx,
+    book: Book,
+    options: { actor: string; area: string; onProgress?: (done: number, total: number) => void },
+  ): Promise<BookImport>;
 }
 
 export interface CreditDeps {
@@ -155,5 +187,12 @@ export function makeCredit(deps: CreditDeps): Credit {
   const queries = makeContractQueries({ ...deps, plans });
   const commands = makeContractCommands({ ...deps, plans, queries, receiptJobs });
   const importBook = makeBookImport({ ...deps, credit: { plans, ...commands } });
-  return { plans, ...queries, ...commands, importBook, allocateReceipts: receiptJobs.allocateReceipts, matchReceipt: receiptJobs.matchReceipt };
+  return {
+    plans,
+    ...queries,
+    ...commands,
+    importBook,
+    allocateReceipts: receiptJobs.allocateReceipts,
+    matchReceipt: receiptJobs.matchReceipt,
+  };
 }

@@ -17,7 +17,10 @@ const INSTALMENTS_MAX = 3_660;
  * The instalment calendar in local dates: the deposit on the day of sale, then the price of each period, due on the day
  * the period begins, until the total is reached (rent: until `through`). Sums are rounded up once, not per instalment.
  */
-export function instalments(terms: Terms, { startedAt, zone, through }: { startedAt: Date; zone: string; through: LocalDate }): readonly Instalment[] {
+export function instalments(
+  terms: Terms,
+  { startedAt, zone, through }: { startedAt: Date; zone: string; through: LocalDate },
+): readonly Instalment[] {
   const startOn = localDateOf(startedAt, zone);
   const perPeriod = multiply(unitPrice(terms, 1), rational(BigInt(terms.instalmentDays)));
   const rows: Instalment[] = [];
@@ -28,7 +31,11 @@ export function instalments(terms: Terms, { startedAt, zone, through }: { starte
     cumulative = capped > cumulative ? capped : cumulative;
   };
   if (terms.depositMinor > 0n) add(startOn, terms.depositMinor);
-  const freeDays = Math.floor(terms.freeSeconds / 86_400) + (terms.depositBuysTime && terms.depositMinor > 0n ? Number(terms.depositMinor / ceilingOf(unitPrice(terms, 1))) : 0);
+  const freeDays =
+    Math.floor(terms.freeSeconds / 86_400) +
+    (terms.depositBuysTime && terms.depositMinor > 0n
+      ? Number(terms.depositMinor / ceilingOf(unitPrice(terms, 1)))
+      : 0);
   const firstDue = addDays(startOn, freeDays);
   for (let period = 0; period < INSTALMENTS_MAX; period++) {
     const dueOn = addDays(firstDue, period * terms.instalmentDays);
@@ -46,7 +53,10 @@ export interface Arrears {
 }
 
 /** What should have been paid by a day, and how late the oldest unpaid part is. */
-export function arrears(calendar: readonly Instalment[], { paidMinor, on, graceDays }: { paidMinor: bigint; on: LocalDate; graceDays: number }): Arrears {
+export function arrears(
+  calendar: readonly Instalment[],
+  { paidMinor, on, graceDays }: { paidMinor: bigint; on: LocalDate; graceDays: number },
+): Arrears {
   const due = calendar.filter(({ dueOn }) => dueOn <= on);
   const dueMinor = due.at(-1)?.cumulativeMinor ?? 0n;
   const oldest = due.find(({ cumulativeMinor }) => cumulativeMinor > paidMinor);

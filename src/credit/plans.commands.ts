@@ -30,7 +30,10 @@ const VERSIONS_REMEMBERED_MAX = 10_000;
 export function makePlans({ clock, makeId }: { clock: Clock; makeId: MakeId }): Plans {
   const remembered = new Map<PlanVersionId, PlanVersion>();
 
-  async function versions(db: Db | Tx, ids: readonly PlanVersionId[]): Promise<ReadonlyMap<PlanVersionId, PlanVersion>> {
+  async function versions(
+    db: Db | Tx,
+    ids: readonly PlanVersionId[],
+  ): Promise<ReadonlyMap<PlanVersionId, PlanVersion>> {
     const missing = ids.filter((id) => !remembered.has(id));
     if (missing.length > 0) {
       if (remembered.size > VERSIONS_REMEMBERED_MAX) remembered.clear();
@@ -40,23 +43,46 @@ export function makePlans({ clock, makeId }: { clock: Clock; makeId: MakeId }): 
   }
 
   async function create(tx: Tx, { code, name, terms, effectiveAt }: NewPlan): Promise<PlanVersion> {
-    if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(code)) throw new InvalidInput("A plan's code has small letters, digits and hyphens.", "code");
+    if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(code))
+      throw new InvalidInput("A plan's code has small letters, digits and hyphens.", "code");
     if (name.trim() === "") throw new InvalidInput("A plan needs a name.", "name");
     checkTerms(terms);
     const now = clock.now();
-    const version: PlanVersion = { ...terms, id: makeId(), planId: makeId<"Plan">() as PlanId, code, name: name.trim(), version: 1, effectiveAt: effectiveAt ?? now };
-    if (!(await store.insertPlan(tx, { version, createdAt: now }))) throw new InvalidInput(`There is a plan "${code}" already.`, "code");
+    const version: PlanVersion = {
+      ...terms,
+      id: makeId(),
+      planId: makeId<"Plan">() as PlanId,
+      code,
+      name: name.trim(),
+      version: 1,
+      effectiveAt: effectiveAt ?? now,
+    };
+    if (!(await store.insertPlan(tx, { version, createdAt: now })))
+      throw new InvalidInput(`There is a plan "${code}" already.`, "code");
     await store.insertVersion(tx, version);
     return version;
   }
 
-  async function change(tx: Tx, { code, terms, effectiveAt }: { code: string; terms: Terms; effectiveAt: Date }): Promise<PlanVersion> {
+  async function change(
+    tx: Tx,
+    { code, terms, effectiveAt }: { code: string; terms: Terms; effectiveAt: Date },
+  ): Promise<PlanVersion> {
     checkTerms(terms);
     const latest = await store.lockLatest(tx, code);
     if (latest === undefined) throw new NotFound("plan", "code");
-    if (effectiveAt <= latest.effectiveAt) throw new InvalidInput("A change takes effect after the version before it.", "effectiveAt");
-    if (terms.currency !== latest.currency) throw new InvalidInput("A plan keeps its currency; make another plan.", "currency");
-    const version: PlanVersion = { ...terms, id: makeId(), planId: latest.planId, code, name: latest.name, version: latest.version + 1, effectiveAt };
+    if (effectiveAt <= latest.effectiveAt)
+      throw new InvalidInput("A change takes effect after the version before it.", "effectiveAt");
+    if (terms.currency !== latest.currency)
+      throw new InvalidInput("A plan keeps its currency; make another plan.", "currency");
+    const version: PlanVersion = {
+      ...terms,
+      id: makeId(),
+      planId: latest.planId,
+      code,
+      name: latest.name,
+      version: latest.version + 1,
+      effectiveAt,
+    };
     await store.insertVersion(tx, version);
     return version;
   }

@@ -46,10 +46,14 @@ function versionOf(row: Row): PlanVersion {
   };
 }
 
-const select = (rest: SQL): SQL => sql`select v.*, p.code, p.name from credit.plan_versions v join credit.plans p on p.id = v.plan_id ${rest}`;
+const select = (rest: SQL): SQL =>
+  sql`select v.*, p.code, p.name from credit.plan_versions v join credit.plans p on p.id = v.plan_id ${rest}`;
 
 /** Answers whether the code was free. */
-export async function insertPlan(tx: Tx, { version, createdAt }: { version: PlanVersion; createdAt: Date }): Promise<boolean> {
+export async function insertPlan(
+  tx: Tx,
+  { version, createdAt }: { version: PlanVersion; createdAt: Date },
+): Promise<boolean> {
   const rows = await tx.execute(sql`
     insert into credit.plans (id, code, name, created_at) values (${version.planId}, ${version.code}, ${version.name}, ${createdAt.toISOString()})
     on conflict (code) do nothing returning id`);
@@ -70,13 +74,22 @@ export async function findVersions(db: Db | Tx, ids: readonly PlanVersionId[]): 
   return (await db.execute<Row>(select(sql`where v.id = any(${column(ids, "uuid")})`))).map(versionOf);
 }
 
-export async function findInForce(db: Db | Tx, { code, at }: { code: string; at: Date }): Promise<PlanVersion | undefined> {
-  const [row] = await db.execute<Row>(select(sql`where p.code = ${code} and v.effective_at <= ${at.toISOString()}::timestamptz order by v.effective_at desc limit 1`));
+export async function findInForce(
+  db: Db | Tx,
+  { code, at }: { code: string; at: Date },
+): Promise<PlanVersion | undefined> {
+  const [row] = await db.execute<Row>(
+    select(
+      sql`where p.code = ${code} and v.effective_at <= ${at.toISOString()}::timestamptz order by v.effective_at desc limit 1`,
+    ),
+  );
   return row === undefined ? undefined : versionOf(row);
 }
 
 export async function lockLatest(tx: Tx, code: string): Promise<PlanVersion | undefined> {
-  const [row] = await tx.execute<Row>(select(sql`where p.code = ${code} order by v.version desc limit 1 for update of p`));
+  const [row] = await tx.execute<Row>(
+    select(sql`where p.code = ${code} order by v.version desc limit 1 for update of p`),
+  );
   return row === undefined ? undefined : versionOf(row);
 }
 

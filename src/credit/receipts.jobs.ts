@@ -80,8 +80,13 @@ export function makeReceiptJobs({
   }
 
   async function openRentAccounts(tx: Tx, locked: readonly ContractRow[]): Promise<void> {
-    const currencies = [...new Set(locked.filter(({ outstandingMinor }) => outstandingMinor === null).map(({ currency }) => currency))];
-    const ids = await ledger.openAccounts(tx, currencies.map((currency) => ({ code: `system/rent/${currency}`, kind: "income", currency })));
+    const currencies = [
+      ...new Set(locked.filter(({ outstandingMinor }) => outstandingMinor === null).map(({ currency }) => currency)),
+    ];
+    const ids = await ledger.openAccounts(
+      tx,
+      currencies.map((currency) => ({ code: `system/rent/${currency}`, kind: "income", currency })),
+    );
     currencies.forEach((currency, at) => rentAccounts.set(currency, ids[at] ?? 0n));
   }
 
@@ -93,12 +98,24 @@ export function makeReceiptJobs({
     const standing = standingOf(contract, version);
     const payment = { receivedMinor: purchase.amount.minor, paidAt: purchase.paidAt, bookedAt: clock.now() };
     const allocation =
-      contract.state === "active" ? allocate(version, standing, { timeDivider: device.timeDivider, payment }) : keepForCustomer(standing, payment.receivedMinor);
+      contract.state === "active"
+        ? allocate(version, standing, { timeDivider: device.timeDivider, payment })
+        : keepForCustomer(standing, payment.receivedMinor);
     const tokens = issueFor(workspace.issuer, contract, allocation, purchase.cause);
     const after = contractAfter(contract, { allocation, version, purchase });
     workspace.contracts.set(contractId, after);
     workspace.allocations.push(allocationRow(contractId, allocation, purchase));
-    workspace.news.push(newsOf({ contract: after, allocation, tokens, purchase, timeDivider: device.timeDivider, contact: workspace.contacts.get(contract.customerId), missing: missingForUnit(version, allocation.after, device.timeDivider) }));
+    workspace.news.push(
+      newsOf({
+        contract: after,
+        allocation,
+        tokens,
+        purchase,
+        timeDivider: device.timeDivider,
+        contact: workspace.contacts.get(contract.customerId),
+        missing: missingForUnit(version, allocation.after, device.timeDivider),
+      }),
+    );
     return creditLines(contract, allocation);
   }
 
@@ -109,8 +126,13 @@ export function makeReceiptJobs({
   };
   let knownVersions: ReadonlyMap<PlanVersion["id"], PlanVersion> = new Map();
 
-  function allocationRow(contractId: ContractId, allocation: Allocation, { cause, amount, paidAt }: Purchase): AllocationRow {
-    const { debtMinor, depositMinor, spentMinor, carriedChangeMinor, refundableMinor, units, effect, paidFromAt } = allocation;
+  function allocationRow(
+    contractId: ContractId,
+    allocation: Allocation,
+    { cause, amount, paidAt }: Purchase,
+  ): AllocationRow {
+    const { debtMinor, depositMinor, spentMinor, carriedChangeMinor, refundableMinor, units, effect, paidFromAt } =
+      allocation;
     return {
       id: makeId<"Allocation">(),
       contractId,
@@ -131,7 +153,8 @@ export function makeReceiptJobs({
 
   /** Debt, price, held money and refundable money each have an account of the contract; rent is income at once. */
   function creditLines(contract: ContractRow, allocation: Allocation): readonly Line[] {
-    const priced = contract.outstandingMinor === null ? (rentAccounts.get(contract.currency) ?? 0n) : contract.receivableAccountId;
+    const priced =
+      contract.outstandingMinor === null ? (rentAccounts.get(contract.currency) ?? 0n) : contract.receivableAccountId;
     return [
       { accountId: contract.debtAccountId, amountMinor: -allocation.debtMinor },
       { accountId: priced, amountMinor: -(allocation.depositMinor + allocation.spentMinor) },
@@ -144,7 +167,10 @@ export function makeReceiptJobs({
     await store.update(tx, [...workspace.contracts.values()]);
     await store.insertAllocations(tx, workspace.allocations);
     await workspace.issuer.save();
-    await announce(tx, workspace.news.filter(({ contact }) => contact.phone !== undefined));
+    await announce(
+      tx,
+      workspace.news.filter(({ contact }) => contact.phone !== undefined),
+    );
   }
 
   async function openLoaded(tx: Tx, locked: readonly ContractRow[]): Promise<Workspace> {
@@ -156,7 +182,10 @@ export function makeReceiptJobs({
   async function allocateReceipts(tx: Tx, receipts: readonly Receipt[]): Promise<readonly Destination[]> {
     const byPayer = await contractsByPayer(tx, receipts);
     const numbers = receipts.map(({ reference }) => parseAccountNumber(reference));
-    const locked = await store.lock(tx, { ids: [...new Set(byPayer.values())], numbers: [...new Set(numbers.filter((number) => number !== undefined))] });
+    const locked = await store.lock(tx, {
+      ids: [...new Set(byPayer.values())],
+      numbers: [...new Set(numbers.filter((number) => number !== undefined))],
+    });
     const byNumber = new Map<AccountNumber, ContractRow>(locked.map((contract) => [contract.accountNumber, contract]));
     const workspace = await openLoaded(tx, locked);
     const destinations = new Array<Destination>(receipts.length);
@@ -167,7 +196,12 @@ export function makeReceiptJobs({
       if (receipt === undefined) continue;
       const number = numbers[at];
       const payerContract = byPayer.get(receipt.id);
-      const contract = number !== undefined ? byNumber.get(number) : payerContract === undefined ? undefined : workspace.contracts.get(payerContract);
+      const contract =
+        number !== undefined
+          ? byNumber.get(number)
+          : payerContract === undefined
+            ? undefined
+            : workspace.contracts.get(payerContract);
       destinations[at] = settleOne(workspace, receipt, contract);
     }
     await save(tx, workspace);
@@ -181,7 +215,15 @@ export function makeReceiptJobs({
     }
     if (contract.currency !== receipt.amount.currency) return { kind: "suspense", reason: "currency_differs" };
     if (contract.state === "written_off") return { kind: "suspense", reason: "contract_ended" };
-    return { kind: "contract", credits: buy(workspace, contract.id, { cause: receipt.id, receiptId: receipt.id, amount: receipt.amount, paidAt: receipt.paidAt }) };
+    return {
+      kind: "contract",
+      credits: buy(workspace, contract.id, {
+        cause: receipt.id,
+        receiptId: receipt.id,
+        amount: receipt.amount,
+        paidAt: receipt.paidAt,
+      }),
+    };
   }
 
   /** The payer learns that the money is safe, when the rail told us where to write to. */
@@ -203,8 +245,14 @@ export function makeReceiptJobs({
     const open = receipts.filter(({ reference, payerHash }) => reference.trim() === "" && payerHash !== undefined);
     if (open.length === 0) return new Map();
     const hexOf = (hash: Uint8Array): string => Buffer.from(hash).toString("hex");
-    const owners = await customers.findByPhoneHashes(tx, open.flatMap(({ payerHash }) => (payerHash === undefined ? [] : [payerHash])));
-    const contracts = await store.findActiveOf(tx, owners.map(({ customerId }) => customerId));
+    const owners = await customers.findByPhoneHashes(
+      tx,
+      open.flatMap(({ payerHash }) => (payerHash === undefined ? [] : [payerHash])),
+    );
+    const contracts = await store.findActiveOf(
+      tx,
+      owners.map(({ customerId }) => customerId),
+    );
     const byHash = new Map<string, Set<ContractId>>();
     for (const { customerId, hash } of owners) {
       const set = byHash.get(hexOf(hash)) ?? new Set();
@@ -218,14 +266,23 @@ export function makeReceiptJobs({
     return new Map(matches);
   }
 
-  async function matchReceipt(tx: Tx, { receipt, contractId }: { receipt: Receipt; contractId: ContractId }): Promise<readonly Line[]> {
+  async function matchReceipt(
+    tx: Tx,
+    { receipt, contractId }: { receipt: Receipt; contractId: ContractId },
+  ): Promise<readonly Line[]> {
     const locked = await store.lock(tx, { ids: [contractId] });
     const [contract] = locked;
     if (contract === undefined) throw new NotFound("contract", "contractId");
     if (contract.state === "written_off") throw new NotAllowedNow("This contract is written off.");
-    if (contract.currency !== receipt.amount.currency) throw new NotAllowedNow("The payment is in another currency than the contract.");
+    if (contract.currency !== receipt.amount.currency)
+      throw new NotAllowedNow("The payment is in another currency than the contract.");
     const workspace = await openLoaded(tx, locked);
-    const lines = buy(workspace, contractId, { cause: receipt.id, receiptId: receipt.id, amount: receipt.amount, paidAt: receipt.paidAt });
+    const lines = buy(workspace, contractId, {
+      cause: receipt.id,
+      receiptId: receipt.id,
+      amount: receipt.amount,
+      paidAt: receipt.paidAt,
+    });
     await save(tx, workspace);
     return lines;
   }
@@ -281,7 +338,10 @@ function issueFor(issuer: TokenIssuer, contract: ContractRow, allocation: Alloca
   return allocation.units > 0 ? issuer.issue({ deviceId, kind: "add", units: allocation.units, cause }) : [];
 }
 
-function contractAfter(contract: ContractRow, { allocation, version, purchase }: { allocation: Allocation; version: PlanVersion; purchase: Purchase }): ContractRow {
+function contractAfter(
+  contract: ContractRow,
+  { allocation, version, purchase }: { allocation: Allocation; version: PlanVersion; purchase: Purchase },
+): ContractRow {
   const { after, refundableMinor, effect } = allocation;
   return {
     ...contract,

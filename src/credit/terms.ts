@@ -57,13 +57,19 @@ const PRICE_DENOMINATOR_MAX = 10n ** 15n;
 /** Refuses terms that could not be sold, naming the field and what would do. */
 export function checkTerms(terms: Terms): void {
   if (terms.price.numerator <= 0n) throw new InvalidInput("A price is above zero.", "price");
-  if (terms.price.numerator > PRICE_NUMERATOR_MAX || terms.price.denominator > PRICE_DENOMINATOR_MAX) throw new InvalidInput("A price has fewer digits than that.", "price");
+  if (terms.price.numerator > PRICE_NUMERATOR_MAX || terms.price.denominator > PRICE_DENOMINATOR_MAX)
+    throw new InvalidInput("A price has fewer digits than that.", "price");
   if (terms.depositMinor < 0n) throw new InvalidInput("A deposit is not negative.", "deposit");
-  if (terms.totalMinor !== null && terms.totalMinor <= 0n) throw new InvalidInput("A total is above zero; leave it out for rent without end.", "total");
-  if (terms.totalMinor !== null && terms.totalMinor < terms.depositMinor) throw new InvalidInput("The total includes the deposit and cannot be below it.", "total");
+  if (terms.totalMinor !== null && terms.totalMinor <= 0n)
+    throw new InvalidInput("A total is above zero; leave it out for rent without end.", "total");
+  if (terms.totalMinor !== null && terms.totalMinor < terms.depositMinor)
+    throw new InvalidInput("The total includes the deposit and cannot be below it.", "total");
   if (terms.minimumPaymentMinor < 0n) throw new InvalidInput("A minimum payment is not negative.", "minimumPayment");
   const freeMax = (366 * DAY_MS) / 1000;
-  if (!Number.isInteger(terms.freeSeconds) || terms.freeSeconds < 0 || terms.freeSeconds > freeMax) throw new InvalidInput(`Free time is 0 to ${(freeMax * 1000) / HOUR_MS} hours.`, "freeTime");
-  if (!Number.isInteger(terms.instalmentDays) || terms.instalmentDays < 1 || terms.instalmentDays > 366) throw new InvalidInput("Instalments fall due every 1 to 366 days.", "instalmentDays");
-  if (!Number.isInteger(terms.graceDays) || terms.graceDays < 0 || terms.graceDays > 366) throw new InvalidInput("Grace is 0 to 366 days.", "graceDays");
+  if (!Number.isInteger(terms.freeSeconds) || terms.freeSeconds < 0 || terms.freeSeconds > freeMax)
+    throw new InvalidInput(`Free time is 0 to ${(freeMax * 1000) / HOUR_MS} hours.`, "freeTime");
+  if (!Number.isInteger(terms.instalmentDays) || terms.instalmentDays < 1 || terms.instalmentDays > 366)
+    throw new InvalidInput("Instalments fall due every 1 to 366 days.", "instalmentDays");
+  if (!Number.isInteger(terms.graceDays) || terms.graceDays < 0 || terms.graceDays > 366)
+    throw new InvalidInput("Grace is 0 to 366 days.", "graceDays");
 }

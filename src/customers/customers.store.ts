@@ -55,12 +55,21 @@ export async function insert(
 }
 
 export async function findMany(db: Db | Tx, ids: readonly CustomerId[]): Promise<ReadonlyMap<CustomerId, Customer>> {
-  const rows = await db.execute<Row>(sql`select ${COLUMNS} from customers.customers c where c.id = any(${column(ids, "uuid")})`);
+  const rows = await db.execute<Row>(
+    sql`select ${COLUMNS} from customers.customers c where c.id = any(${column(ids, "uuid")})`,
+  );
   return new Map(rows.map((row) => [row.id, customerOf(row)]));
 }
 
-export async function list(db: Db | Tx, filter: CustomerFilter & { phone: E164 | undefined }, page: Page): Promise<readonly Customer[]> {
-  const start = filter.search?.trim().toLowerCase().replace(/[\\%_]/g, "\\$&");
+export async function list(
+  db: Db | Tx,
+  filter: CustomerFilter & { phone: E164 | undefined },
+  page: Page,
+): Promise<readonly Customer[]> {
+  const start = filter.search
+    ?.trim()
+    .toLowerCase()
+    .replace(/[\\%_]/g, "\\$&");
   const rows = await db.execute<Row>(sql`
     select ${COLUMNS} from customers.customers c
     where (${filter.area ?? null}::text is null or c.area = ${filter.area ?? null})
@@ -76,7 +85,9 @@ export async function contacts(tx: Tx, ids: readonly CustomerId[]): Promise<Read
     select c.id, c.language, p.e164 from customers.customers c
     left join customers.phones p on p.customer_id = c.id and p.is_primary
     where c.id = any(${column(ids, "uuid")})`);
-  return new Map(rows.map((row) => [row.id, { customerId: row.id, language: row.language, phone: row.e164 ?? undefined }]));
+  return new Map(
+    rows.map((row) => [row.id, { customerId: row.id, language: row.language, phone: row.e164 ?? undefined }]),
+  );
 }
 
 export async function findByPhoneHashes(

@@ -65,17 +65,29 @@ export interface Customers {
   list(db: Db | Tx, filter: CustomerFilter, page: Page): Promise<readonly Customer[]>;
   contacts(tx: Tx, ids: readonly CustomerId[]): Promise<ReadonlyMap<CustomerId, Contact>>;
   /** Whose phone has this hash; several people may share one. */
-  findByPhoneHashes(tx: Tx, hashes: readonly Uint8Array[]): Promise<readonly { customerId: CustomerId; hash: Uint8Array }[]>;
+  findByPhoneHashes(
+    tx: Tx,
+    hashes: readonly Uint8Array[],
+  ): Promise<readonly { customerId: CustomerId; hash: Uint8Array }[]>;
   require(db: Db | Tx, id: CustomerId): Promise<Customer>;
   parsePhone(text: string): E164;
 }
 
 /** People, their phones, languages, places and consent. `country` is where numbers without prefix are from. */
-export function makeCustomers({ clock, makeId, country }: { clock: Clock; makeId: MakeId; country: string }): Customers {
+export function makeCustomers({
+  clock,
+  makeId,
+  country,
+}: {
+  clock: Clock;
+  makeId: MakeId;
+  country: string;
+}): Customers {
   async function register(tx: Tx, input: NewCustomer): Promise<Customer> {
     const name = input.name.trim();
     if (name.length === 0 || name.length > 200) throw new InvalidInput("A name has 1 to 200 characters.", "name");
-    if (input.area.trim().length === 0) throw new InvalidInput("An area is needed: it decides which agent serves the customer.", "area");
+    if (input.area.trim().length === 0)
+      throw new InvalidInput("An area is needed: it decides which agent serves the customer.", "area");
     const language = LANGUAGES.find((known) => known === input.language);
     if (language === undefined) throw new InvalidInput(`Languages are ${LANGUAGES.join(", ")}.`, "language");
     if (input.phones.length > 5) throw new InvalidInput("At most five phones are kept for a customer.", "phones");

@@ -24,19 +24,36 @@ export interface LineRefusal {
 /** Files of this size are read in a moment; a larger one is split by its sender. */
 export const DEVICE_LINES_MAX = 100_000;
 
-const truths = new Map([["0", false], ["false", false], ["no", false], ["", false], ["1", true], ["true", true], ["yes", true]]);
+const truths = new Map([
+  ["0", false],
+  ["false", false],
+  ["no", false],
+  ["", false],
+  ["1", true],
+  ["true", true],
+  ["yes", true],
+]);
 
 /**
  * Reads the device exchange CSV of the OpenPAYGO ecosystem (Serial Number, Starting Code, Key, Count, Time Divider, Restricted Digit
  * Mode, Hardware Model, Version, Test Code) in any column order. Throws InvalidInput when it is no such file; single bad
  * lines are returned as refusals, and the caller decides whether the rest is taken. Keys never appear in a refusal.
  */
-export function parseDeviceCsv(text: string): { readonly devices: readonly DeviceLine[]; readonly refused: readonly LineRefusal[] } {
+export function parseDeviceCsv(text: string): {
+  readonly devices: readonly DeviceLine[];
+  readonly refused: readonly LineRefusal[];
+} {
   let records: Record<string, string>[];
   try {
     records = parse(text, {
       bom: true,
-      columns: (header: string[]) => header.map((name) => name.trim().toLowerCase().replace(/[\s_-]+/g, " ")),
+      columns: (header: string[]) =>
+        header.map((name) =>
+          name
+            .trim()
+            .toLowerCase()
+            .replace(/[\s_-]+/g, " "),
+        ),
       delimiter: [",", ";", "\t"],
       skip_empty_lines: true,
       trim: true,
@@ -46,7 +63,8 @@ export function parseDeviceCsv(text: string): { readonly devices: readonly Devic
   } catch (cause) {
     throw new InvalidInput(`This is not a CSV file: ${cause instanceof Error ? cause.message : String(cause)}`, "csv");
   }
-  if (records.length > DEVICE_LINES_MAX) throw new InvalidInput(`At most ${DEVICE_LINES_MAX} devices fit into one file.`, "csv");
+  if (records.length > DEVICE_LINES_MAX)
+    throw new InvalidInput(`At most ${DEVICE_LINES_MAX} devices fit into one file.`, "csv");
   const [first] = records;
   if (first === undefined) throw new InvalidInput("The file has no devices.", "csv");
   for (const needed of ["serial number", "key"]) {
@@ -58,7 +76,8 @@ export function parseDeviceCsv(text: string): { readonly devices: readonly Devic
   records.forEach((record, at) => {
     const outcome = parseLine(record);
     if (typeof outcome === "string") refused.push({ line: at + 2, reason: outcome });
-    else if (seen.has(outcome.serial)) refused.push({ line: at + 2, reason: `The serial ${outcome.serial} stands in the file twice.` });
+    else if (seen.has(outcome.serial))
+      refused.push({ line: at + 2, reason: `The serial ${outcome.serial} stands in the file twice.` });
     else {
       seen.add(outcome.serial);
       devices.push(outcome);
@@ -68,18 +87,21 @@ export function parseDeviceCsv(text: string): { readonly devices: readonly Devic
 }
 
 function parseLine(record: Record<string, string>): DeviceLine | string {
-  const field = (...names: string[]): string => names.map((name) => record[name]).find((value) => value !== undefined) ?? "";
+  const field = (...names: string[]): string =>
+    names.map((name) => record[name]).find((value) => value !== undefined) ?? "";
   const serial = field("serial number");
   if (!/^[\w.:/-]{1,64}$/.test(serial)) return "A serial has 1 to 64 letters, digits or . : / - _";
   const key = parseKey(field("key"));
   if (!key.ok) return "The key is not 32 hexadecimal digits.";
-  const whole = (text: string, fallback: number): number => (text === "" ? fallback : /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN);
+  const whole = (text: string, fallback: number): number =>
+    text === "" ? fallback : /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   const startingCode = whole(field("starting code"), defaultStartingCode(key.key));
   const count = whole(field("count"), 1);
   const timeDivider = whole(field("time divider"), 1);
   if (Number.isNaN(startingCode)) return "The starting code is not a number of at most nine digits.";
   if (Number.isNaN(count) || count > 100_000) return "The count is not a whole number up to 100000.";
-  if (Number.isNaN(timeDivider) || timeDivider < 1 || timeDivider > 255) return "The time divider is not a whole number from 1 to 255.";
+  if (Number.isNaN(timeDivider) || timeDivider < 1 || timeDivider > 255)
+    return "The time divider is not a whole number from 1 to 255.";
   const restrictedDigits = truths.get(field("restricted digit mode", "restricted digit set").toLowerCase());
   if (restrictedDigits === undefined) return "The restricted digit mode is neither 0 nor 1.";
   const testCode = field("test code");

@@ -22,7 +22,9 @@ interface Row extends Record<string, unknown> {
   imported_at: string;
 }
 
-const COLUMNS = sql.raw("id, serial, model, hardware_version, state, count, time_divider, restricted_digits, imported_at");
+const COLUMNS = sql.raw(
+  "id, serial, model, hardware_version, state, count, time_divider, restricted_digits, imported_at",
+);
 
 function deviceOf(row: Row): Device {
   return {
@@ -48,18 +50,50 @@ export async function insert(
   const inserted = await tx.execute<{ serial: string }>(sql`
     insert into devices.devices (id, serial, model, hardware_version, state, key_sealed, starting_code, count, time_divider, restricted_digits, test_code, imported_at)
     select id, serial, model, version, 'stock', key, starting_code, count, divider, restricted, test_code, ${importedAt.toISOString()}::timestamptz
-    from unnest(${column(of(({ id }) => id), "uuid")}, ${column(of(({ serial }) => serial), "text")}, ${column(of(({ model }) => model), "text")},
-      ${column(of(({ hardwareVersion }) => hardwareVersion), "text")}, ${column(of(({ keySealed }) => keySealed), "bytea")},
-      ${column(of(({ startingCode }) => startingCode), "integer")}, ${column(of(({ count }) => count), "integer")},
-      ${column(of(({ timeDivider }) => timeDivider), "smallint")}, ${column(of(({ restrictedDigits }) => restrictedDigits), "boolean")},
-      ${column(of(({ testCode }) => testCode), "text")})
+    from unnest(${column(
+      of(({ id }) => id),
+      "uuid",
+    )}, ${column(
+      of(({ serial }) => serial),
+      "text",
+    )}, ${column(
+      of(({ model }) => model),
+      "text",
+    )},
+      ${column(
+        of(({ hardwareVersion }) => hardwareVersion),
+        "text",
+      )}, ${column(
+        of(({ keySealed }) => keySealed),
+        "bytea",
+      )},
+      ${column(
+        of(({ startingCode }) => startingCode),
+        "integer",
+      )}, ${column(
+        of(({ count }) => count),
+        "integer",
+      )},
+      ${column(
+        of(({ timeDivider }) => timeDivider),
+        "smallint",
+      )}, ${column(
+        of(({ restrictedDigits }) => restrictedDigits),
+        "boolean",
+      )},
+      ${column(
+        of(({ testCode }) => testCode),
+        "text",
+      )})
       as given(id, serial, model, version, key, starting_code, count, divider, restricted, test_code)
     on conflict (serial) do nothing returning serial`);
   return new Set(inserted.map(({ serial }) => serial));
 }
 
 export async function findMany(db: Db | Tx, ids: readonly DeviceId[]): Promise<ReadonlyMap<DeviceId, Device>> {
-  const rows = await db.execute<Row>(sql`select ${COLUMNS} from devices.devices where id = any(${column(ids, "uuid")})`);
+  const rows = await db.execute<Row>(
+    sql`select ${COLUMNS} from devices.devices where id = any(${column(ids, "uuid")})`,
+  );
   return new Map(rows.map((row) => [row.id, deviceOf(row)]));
 }
 
@@ -99,20 +133,58 @@ export async function lockWithKeys(tx: Tx, ids: readonly DeviceId[]): Promise<Re
     select ${COLUMNS}, key_sealed, starting_code, test_code from devices.devices
     where id = any(${column(ids, "uuid")}) order by id for update`);
   return new Map(
-    rows.map((row) => [row.id, { ...deviceOf(row), keySealed: row.key_sealed, startingCode: row.starting_code, testCode: row.test_code ?? undefined }]),
+    rows.map((row) => [
+      row.id,
+      {
+        ...deviceOf(row),
+        keySealed: row.key_sealed,
+        startingCode: row.starting_code,
+        testCode: row.test_code ?? undefined,
+      },
+    ]),
   );
 }
 
 /** Tokens are unique by device and count, and by cause, device and part: a second answer to one cause is a fault. */
-export async function saveTokens(tx: Tx, { tokens, counts }: { tokens: readonly Token[]; counts: ReadonlyMap<DeviceId, number> }): Promise<void> {
+export async function saveTokens(
+  tx: Tx,
+  { tokens, counts }: { tokens: readonly Token[]; counts: ReadonlyMap<DeviceId, number> },
+): Promise<void> {
   if (tokens.length === 0) return;
   const of = (pick: (token: Token) => unknown): unknown[] => tokens.map(pick);
   await tx.execute(sql`
     insert into devices.tokens (id, device_id, count, kind, units, digits, cause, part, issued_at)
-    select * from unnest(${column(of(({ id }) => id), "uuid")}, ${column(of(({ deviceId }) => deviceId), "uuid")},
-      ${column(of(({ count }) => count), "integer")}, ${column(of(({ kind }) => kind), "text")}, ${column(of(({ units }) => units), "integer")},
-      ${column(of(({ digits }) => digits), "text")}, ${column(of(({ cause }) => cause), "text")},
-      ${column(of(({ part }) => part), "smallint")}, ${column(of(({ issuedAt }) => issuedAt), "timestamptz")})`);
+    select * from unnest(${column(
+      of(({ id }) => id),
+      "uuid",
+    )}, ${column(
+      of(({ deviceId }) => deviceId),
+      "uuid",
+    )},
+      ${column(
+        of(({ count }) => count),
+        "integer",
+      )}, ${column(
+        of(({ kind }) => kind),
+        "text",
+      )}, ${column(
+        of(({ units }) => units),
+        "integer",
+      )},
+      ${column(
+        of(({ digits }) => digits),
+        "text",
+      )}, ${column(
+        of(({ cause }) => cause),
+        "text",
+      )},
+      ${column(
+        of(({ part }) => part),
+        "smallint",
+      )}, ${column(
+        of(({ issuedAt }) => issuedAt),
+        "timestamptz",
+      )})`);
   await tx.execute(sql`
     update devices.devices d set count = given.count
     from unnest(${column([...counts.keys()], "uuid")}, ${column([...counts.values()], "integer")}) as given(id, count)
@@ -136,12 +208,19 @@ function tokenOf(row: TokenRow): Token {
   return { id, deviceId, count, kind, units, digits, cause, part, issuedAt: new Date(row.issued_at) };
 }
 
-export async function tokensOf(db: Db | Tx, { deviceId, limit }: { deviceId: DeviceId; limit: number }): Promise<readonly Token[]> {
-  const rows = await db.execute<TokenRow>(sql`select * from devices.tokens where device_id = ${deviceId} order by count desc limit ${limit}`);
+export async function tokensOf(
+  db: Db | Tx,
+  { deviceId, limit }: { deviceId: DeviceId; limit: number },
+): Promise<readonly Token[]> {
+  const rows = await db.execute<TokenRow>(
+    sql`select * from devices.tokens where device_id = ${deviceId} order by count desc limit ${limit}`,
+  );
   return rows.map(tokenOf);
 }
 
 export async function tokensByCause(db: Db | Tx, causes: readonly string[]): Promise<readonly Token[]> {
-  const rows = await db.execute<TokenRow>(sql`select * from devices.tokens where cause = any(${column(causes, "text")}) order by cause, part`);
+  const rows = await db.execute<TokenRow>(
+    sql`select * from devices.tokens where cause = any(${column(causes, "text")}) order by cause, part`,
+  );
   return rows.map(tokenOf);
 }

@@ -57,7 +57,11 @@ export interface Devices {
   findMany(db: Db | Tx, ids: readonly DeviceId[]): Promise<ReadonlyMap<DeviceId, Device>>;
   requireBySerial(db: Db | Tx, serial: string): Promise<Device>;
   exists(db: Db | Tx, serial: string): Promise<boolean>;
-  list(db: Db | Tx, filter: { search?: string | undefined; state?: DeviceState | undefined }, page: { first: number; after?: string | undefined }): Promise<readonly Device[]>;
+  list(
+    db: Db | Tx,
+    filter: { search?: string | undefined; state?: DeviceState | undefined },
+    page: { first: number; after?: string | undefined },
+  ): Promise<readonly Device[]>;
   /** Takes a device from one state to another, locking it; refuses when it is elsewhere. */
   move(tx: Tx, order: { deviceId: DeviceId; from: DeviceState; to: DeviceState }): Promise<Device>;
   /** Locks devices, in the order of their ids, and gives what issues tokens to them until the transaction ends. */
@@ -76,12 +80,23 @@ export function makeDevices({ clock, makeId, keySeal }: { clock: Clock; makeId: 
 
   async function importCsv(tx: Tx, csv: string): Promise<ImportReport> {
     const { devices, refused } = parseDeviceCsv(csv);
-    const rows = devices.map((line) => ({ ...line, id: makeId<"Device">(), keySealed: keySeal.seal(line.serial, line.key) }));
+    const rows = devices.map((line) => ({
+      ...line,
+      id: makeId<"Device">(),
+      keySealed: keySeal.seal(line.serial, line.key),
+    }));
     const added = await store.insert(tx, { rows, importedAt: clock.now() });
-    return { added: added.size, existing: devices.map(({ serial }) => serial).filter((serial) => !added.has(serial)), refused };
+    return {
+      added: added.size,
+      existing: devices.map(({ serial }) => serial).filter((serial) => !added.has(serial)),
+      refused,
+    };
   }
 
-  async function move(tx: Tx, { deviceId, from, to }: { deviceId: DeviceId; from: DeviceState; to: DeviceState }): Promise<Device> {
+  async function move(
+    tx: Tx,
+    { deviceId, from, to }: { deviceId: DeviceId; from: DeviceState; to: DeviceState },
+  ): Promise<Device> {
     const device = await store.lock(tx, deviceId);
     if (device === undefined) throw new NotFound("device", "deviceId");
     if (device.state !== from) throw new NotAllowedNow(`Device ${device.serial} is ${device.state}, not ${from}.`);
@@ -107,7 +122,15 @@ export function makeDevices({ clock, makeId, keySeal }: { clock: Clock; makeId: 
     list: store.list,
     move,
     async lockForTokens(tx, ids) {
-      return makeTokenIssuer({ tx, locked: await store.lockWithKeys(tx, ids), keySeal, chains, makeId, now: clock.now() });
+      const locked = await store.lockWithKeys(tx, ids);
+      return makeTokenIssuer({
+        locked,
+        keySeal,
+        chains,
+        makeId,
+        now: clock.now(),
+        save: (issued) => store.saveTokens(tx, issued),
+      });
     },
     tokensOf: store.tokensOf,
     tokensByCause: store.tokensByCause,

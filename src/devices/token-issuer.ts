@@ -1,10 +1,16 @@
 import type { DeviceId, MakeId } from "../kernel/ids.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
-import type { Tx } from "../platform/database.ts";
 import type { Device, Token, TokenKind } from "./devices.ts";
-import { saveTokens, type DeviceWithKey } from "./devices.store.ts";
+import type { DeviceWithKey } from "./devices.store.ts";
 import type { KeySeal } from "./key-seal.ts";
-import { VALUE_MAX, issueToken, prepareDevice, type TokenChains, type TokenDevice, type TokenOrder } from "./tokens/openpaygo.ts";
+import {
+  VALUE_MAX,
+  issueToken,
+  prepareDevice,
+  type TokenChains,
+  type TokenDevice,
+  type TokenOrder,
+} from "./tokens/openpaygo.ts";
 
 export interface TokenRequest {
   readonly deviceId: DeviceId;
@@ -33,19 +39,19 @@ export function splitUnits(units: number): readonly number[] {
 }
 
 export function makeTokenIssuer({
-  tx,
   locked,
   keySeal,
   chains,
   makeId,
   now,
+  save,
 }: {
-  tx: Tx;
   locked: ReadonlyMap<DeviceId, DeviceWithKey>;
   keySeal: KeySeal;
   chains: TokenChains;
   makeId: MakeId;
   now: Date;
+  save: (issued: { tokens: readonly Token[]; counts: ReadonlyMap<DeviceId, number> }) => Promise<void>;
 }): TokenIssuer {
   const counts = new Map<DeviceId, number>();
   const prepared = new Map<DeviceId, TokenDevice>();
@@ -66,12 +72,26 @@ export function makeTokenIssuer({
     return outcome.device;
   }
 
-  function issueOne(device: DeviceWithKey, order: TokenOrder, request: TokenRequest & { part: number; units: number }): Token {
+  function issueOne(
+    device: DeviceWithKey,
+    order: TokenOrder,
+    request: TokenRequest & { part: number; units: number },
+  ): Token {
     const outcome = issueToken(tokenDevice(device), order, chains);
     if (!outcome.ok) throw new InvalidInput(outcome.refusal.message);
     counts.set(device.id, outcome.count);
     const { deviceId, kind, cause, part, units } = request;
-    return { id: makeId(), deviceId, count: outcome.count, kind, units, digits: outcome.token, cause, part, issuedAt: now };
+    return {
+      id: makeId(),
+      deviceId,
+      count: outcome.count,
+      kind,
+      units,
+      digits: outcome.token,
+      cause,
+      part,
+      issuedAt: now,
+    };
   }
 
   function issue(request: TokenRequest): readonly Token[] {
@@ -91,6 +111,6 @@ export function makeTokenIssuer({
   return {
     device: required,
     issue,
-    save: () => saveTokens(tx, { tokens: issued, counts }),
+    save: () => save({ tokens: issued, counts }),
   };
 }

@@ -2,7 +2,23 @@ import { InvalidInput } from "./refusal.ts";
 
 /** ISO 4217 codes of the currencies that off-grid sellers are paid in, with the decimals their rails really use. */
 const DECIMALS = {
-  KES: 2, UGX: 0, TZS: 2, RWF: 0, NGN: 2, GHS: 2, ZMW: 2, MWK: 2, ETB: 2, XOF: 0, XAF: 0, SLE: 2, MZN: 2, CDF: 2, BIF: 0, USD: 2, EUR: 2,
+  KES: 2,
+  UGX: 0,
+  TZS: 2,
+  RWF: 0,
+  NGN: 2,
+  GHS: 2,
+  ZMW: 2,
+  MWK: 2,
+  ETB: 2,
+  XOF: 0,
+  XAF: 0,
+  SLE: 2,
+  MZN: 2,
+  CDF: 2,
+  BIF: 0,
+  USD: 2,
+  EUR: 2,
 } as const;
 
 export type Currency = keyof typeof DECIMALS;
@@ -21,7 +37,8 @@ export function isCurrency(code: string): code is Currency {
 }
 
 export function parseCurrency(code: string): Currency {
-  if (!isCurrency(code)) throw new InvalidInput(`Unknown currency "${code}". Known: ${Object.keys(DECIMALS).join(", ")}.`);
+  if (!isCurrency(code))
+    throw new InvalidInput(`Unknown currency "${code}". Known: ${Object.keys(DECIMALS).join(", ")}.`);
   return code;
 }
 
@@ -44,7 +61,8 @@ export function least(left: bigint, right: bigint): bigint {
  */
 export function parseMoney(text: string, currency: Currency): Money {
   const match = /^(\d{1,15})(?:\.(\d{1,9}))?$/.exec(text);
-  if (match === null) throw new InvalidInput(`"${text.slice(0, 40)}" is not an amount. Expected digits such as 50 or 50.00.`);
+  if (match === null)
+    throw new InvalidInput(`"${text.slice(0, 40)}" is not an amount. Expected digits such as 50 or 50.00.`);
   const decimals = DECIMALS[currency];
   const fraction = match[2] ?? "";
   if (/[1-9]/.test(fraction.slice(decimals))) {

@@ -21,7 +21,8 @@ export function rational(numerator: bigint, denominator = 1n): Rational {
 /** Reads a decimal such as "5.654761905" exactly. Refuses signs, exponents and more than 18 decimals. */
 export function parseRational(text: string): Rational {
   const match = /^(\d{1,15})(?:\.(\d{1,18}))?$/.exec(text.trim());
-  if (match === null) throw new InvalidInput(`"${text.slice(0, 40)}" is not a rate. Expected digits such as 5.654761905.`);
+  if (match === null)
+    throw new InvalidInput(`"${text.slice(0, 40)}" is not a rate. Expected digits such as 5.654761905.`);
   const fraction = match[2] ?? "";
   return rational(BigInt((match[1] ?? "0") + fraction), 10n ** BigInt(fraction.length));
 }

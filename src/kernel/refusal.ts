@@ -37,7 +37,10 @@ export class NotAllowedNow extends Refusal {
 export class IdempotencyConflict extends Refusal {
   readonly code = "IDEMPOTENCY_CONFLICT";
   constructor() {
-    super("This idempotency key was already used for another request. Use a new key for a new request.", "idempotencyKey");
+    super(
+      "This idempotency key was already used for another request. Use a new key for a new request.",
+      "idempotencyKey",
+    );
   }
 }
 

@@ -51,7 +51,10 @@ export function parseLocalDate(text: string): LocalDate {
 
 /** The calendar day that people in the zone call it at this instant. */
 export function localDateOf(at: Date, zone: string): LocalDate {
-  return Temporal.Instant.fromEpochMilliseconds(at.getTime()).toZonedDateTimeISO(zone).toPlainDate().toString() as LocalDate;
+  return Temporal.Instant.fromEpochMilliseconds(at.getTime())
+    .toZonedDateTimeISO(zone)
+    .toPlainDate()
+    .toString() as LocalDate;
 }
 
 export function addDays(on: LocalDate, days: number): LocalDate {
@@ -76,6 +79,11 @@ export function instantOf(local: { date: string; time: string }, zone: string): 
 /** "20 Nov 2026 21:15" in the zone, for people's screens. */
 export function formatInstant(at: Date, zone: string): string {
   return new Intl.DateTimeFormat("en-GB", {
-    timeZone: zone, day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+    timeZone: zone,
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
   }).format(at);
 }

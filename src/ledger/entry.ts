@@ -28,7 +28,9 @@ export interface Entry {
 export function mergeLines(lines: readonly Line[]): readonly Line[] {
   const sums = new Map<AccountId, bigint>();
   for (const { accountId, amountMinor } of lines) sums.set(accountId, (sums.get(accountId) ?? 0n) + amountMinor);
-  return [...sums].filter(([, amountMinor]) => amountMinor !== 0n).map(([accountId, amountMinor]) => ({ accountId, amountMinor }));
+  return [...sums]
+    .filter(([, amountMinor]) => amountMinor !== 0n)
+    .map(([accountId, amountMinor]) => ({ accountId, amountMinor }));
 }
 
 /** What makes two entries the same command: everything a person would read, not the random id. */

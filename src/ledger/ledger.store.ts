@@ -12,19 +12,33 @@ export async function findOrInsertAccounts(
 ): Promise<{ ids: readonly AccountId[]; existed: readonly boolean[] }> {
   const inserted = await tx.execute<{ code: string }>(sql`
     insert into ledger.accounts (code, kind, currency)
-    select code, kind, currency from unnest(${column(specs.map(({ code }) => code), "text")},
-      ${column(specs.map(({ kind }) => kind), "text")}, ${column(specs.map(({ currency }) => currency), "text")})
+    select code, kind, currency from unnest(${column(
+      specs.map(({ code }) => code),
+      "text",
+    )},
+      ${column(
+        specs.map(({ kind }) => kind),
+        "text",
+      )}, ${column(
+        specs.map(({ currency }) => currency),
+        "text",
+      )})
       with ordinality as given(code, kind, currency, place)
     where not exists (select from ledger.accounts a where a.code = given.code) order by place
     on conflict (code) do nothing returning code`);
   const fresh = new Set(inserted.map(({ code }) => code));
   const rows = await tx.execute<{ id: string; code: string; kind: string; currency: string }>(sql`
-    select id, code, kind, currency from ledger.accounts where code = any(${column(specs.map(({ code }) => code), "text")})`);
+    select id, code, kind, currency from ledger.accounts where code = any(${column(
+      specs.map(({ code }) => code),
+      "text",
+    )})`);
   const byCode = new Map(rows.map((row) => [row.code, row]));
   const ids = specs.map((spec) => {
     const row = byCode.get(spec.code);
     if (row === undefined || row.kind !== spec.kind || row.currency !== spec.currency) {
-      throw new Error(`Bug: ledger account ${spec.code} exists as ${row?.kind ?? "nothing"} in ${row?.currency ?? "no currency"}.`);
+      throw new Error(
+        `Bug: ledger account ${spec.code} exists as ${row?.kind ?? "nothing"} in ${row?.currency ?? "no currency"}.`,
+      );
     }
     return BigInt(row.id);
   });
@@ -41,11 +55,38 @@ export async function insertTransactions(
     insert into ledger.transactions
       (id, kind, memo, reference, idempotency_key, input_hash, reverses_id, posting_count, effective_at, posted_at, actor)
     select id, kind, memo, reference, key, hash, reverses_id, lines, effective_at, ${postedAt.toISOString()}::timestamptz, actor
-    from unnest(${column(of(({ id }) => id), "uuid")}, ${column(of(({ kind }) => kind), "text")},
-      ${column(of(({ memo }) => memo), "text")}, ${column(of(({ reference }) => reference), "text")},
-      ${column(of(({ idempotencyKey }) => idempotencyKey), "text")}, ${column(hashes, "bytea")},
-      ${column(of(({ reversesId }) => reversesId), "uuid")}, ${column(of(({ lines }) => lines.length), "smallint")},
-      ${column(of(({ effectiveAt }) => effectiveAt), "timestamptz")}, ${column(of(({ actor }) => actor), "text")})
+    from unnest(${column(
+      of(({ id }) => id),
+      "uuid",
+    )}, ${column(
+      of(({ kind }) => kind),
+      "text",
+    )},
+      ${column(
+        of(({ memo }) => memo),
+        "text",
+      )}, ${column(
+        of(({ reference }) => reference),
+        "text",
+      )},
+      ${column(
+        of(({ idempotencyKey }) => idempotencyKey),
+        "text",
+      )}, ${column(hashes, "bytea")},
+      ${column(
+        of(({ reversesId }) => reversesId),
+        "uuid",
+      )}, ${column(
+        of(({ lines }) => lines.length),
+        "smallint",
+      )},
+      ${column(
+        of(({ effectiveAt }) => effectiveAt),
+        "timestamptz",
+      )}, ${column(
+        of(({ actor }) => actor),
+        "text",
+      )})
       as given(id, kind, memo, reference, key, hash, reverses_id, lines, effective_at, actor)
     on conflict (idempotency_key) do nothing returning id`);
   return new Set(rows.map(({ id }) => id));
@@ -57,9 +98,24 @@ export async function insertPostings(tx: Tx, entries: readonly Entry[]): Promise
   if (rows.length === 0) return;
   await tx.execute(sql`
     insert into ledger.postings (transaction_id, line, account_id, amount_minor, currency)
-    select * from unnest(${column(rows.map(({ entry }) => entry.id), "uuid")}, ${column(rows.map(({ at }) => at), "smallint")},
-      ${column(rows.map(({ line }) => line.accountId), "bigint")}, ${column(rows.map(({ line }) => line.amountMinor), "bigint")},
-      ${column(rows.map(({ entry }) => entry.currency), "text")})`);
+    select * from unnest(${column(
+      rows.map(({ entry }) => entry.id),
+      "uuid",
+    )}, ${column(
+      rows.map(({ at }) => at),
+      "smallint",
+    )},
+      ${column(
+        rows.map(({ line }) => line.accountId),
+        "bigint",
+      )}, ${column(
+        rows.map(({ line }) => line.amountMinor),
+        "bigint",
+      )},
+      ${column(
+        rows.map(({ entry }) => entry.currency),
+        "text",
+      )})`);
 }
 
 export async function findByKeys(
@@ -79,7 +135,13 @@ export interface StoredTransaction {
 }
 
 export async function findTransaction(tx: Tx, id: TransactionId): Promise<StoredTransaction | undefined> {
-  const rows = await tx.execute<{ reference: string | null; reverses_id: TransactionId | null; account_id: string; amount_minor: string; currency: string }>(sql`
+  const rows = await tx.execute<{
+    reference: string | null;
+    reverses_id: TransactionId | null;
+    account_id: string;
+    amount_minor: string;
+    currency: string;
+  }>(sql`
     select t.reference, t.reverses_id, p.account_id, p.amount_minor, p.currency
     from ledger.transactions t join ledger.postings p on p.transaction_id = t.id where t.id = ${id} order by p.line`);
   const [first] = rows;
@@ -94,21 +156,39 @@ export async function findTransaction(tx: Tx, id: TransactionId): Promise<Stored
 
 export async function trialBalance(
   db: Db | Tx,
-  { codePrefix = "", nonZeroOnly = false, limit = 1_000_000 }: { codePrefix?: string; nonZeroOnly?: boolean; limit?: number } = {},
+  {
+    codePrefix = "",
+    nonZeroOnly = false,
+    limit = 1_000_000,
+  }: { codePrefix?: string; nonZeroOnly?: boolean; limit?: number } = {},
 ): Promise<readonly TrialBalanceRow[]> {
   const rows = await db.execute<{ code: string; kind: AccountKind; currency: Currency; balance_minor: string }>(sql`
     select a.code, a.kind, a.currency, coalesce(b.balance_minor, 0) as balance_minor
     from ledger.accounts a left join ledger.balances b on b.account_id = a.id
     where starts_with(a.code, ${codePrefix}) and (not ${nonZeroOnly}::boolean or coalesce(b.balance_minor, 0) <> 0)
     order by a.code limit ${limit}`);
-  return rows.map((row) => ({ code: row.code, kind: row.kind, currency: row.currency, balanceMinor: BigInt(row.balance_minor) }));
+  return rows.map((row) => ({
+    code: row.code,
+    kind: row.kind,
+    currency: row.currency,
+    balanceMinor: BigInt(row.balance_minor),
+  }));
 }
 
 export async function statement(
   db: Db | Tx,
   { accountIds, limit }: { accountIds: readonly AccountId[]; limit: number },
 ): Promise<readonly StatementLine[]> {
-  const rows = await db.execute<{ id: TransactionId; code: string; kind: string; memo: string; reference: string | null; amount_minor: string; effective_at: string; posted_at: string }>(sql`
+  const rows = await db.execute<{
+    id: TransactionId;
+    code: string;
+    kind: string;
+    memo: string;
+    reference: string | null;
+    amount_minor: string;
+    effective_at: string;
+    posted_at: string;
+  }>(sql`
     select t.id, a.code, t.kind, t.memo, t.reference, p.amount_minor, t.effective_at, t.posted_at
     from ledger.postings p join ledger.transactions t on t.id = p.transaction_id join ledger.accounts a on a.id = p.account_id
     where p.account_id = any(${column(accountIds, "bigint")})

@@ -51,9 +51,15 @@ export interface Ledger {
    */
   post(tx: Tx, entries: readonly Entry[]): Promise<readonly Posted[]>;
   /** Posts the exact opposite of a transaction, linked to it. A transaction can be reversed once; a reversal cannot. */
-  reverse(tx: Tx, order: { transactionId: TransactionId; reason: string; actor: string; effectiveAt: Date }): Promise<Posted>;
+  reverse(
+    tx: Tx,
+    order: { transactionId: TransactionId; reason: string; actor: string; effectiveAt: Date },
+  ): Promise<Posted>;
   /** Every account with its balance; the sum per currency is zero. Leave out the accounts at zero with `nonZeroOnly`. */
-  trialBalance(db: Db | Tx, filter?: { codePrefix?: string; nonZeroOnly?: boolean; limit?: number }): Promise<readonly TrialBalanceRow[]>;
+  trialBalance(
+    db: Db | Tx,
+    filter?: { codePrefix?: string; nonZeroOnly?: boolean; limit?: number },
+  ): Promise<readonly TrialBalanceRow[]>;
   /** Postings of some accounts, oldest first; at most `limit`. */
   statement(db: Db | Tx, query: { accountIds: readonly AccountId[]; limit: number }): Promise<readonly StatementLine[]>;
   balances(db: Db | Tx, accountIds: readonly AccountId[]): Promise<ReadonlyMap<AccountId, bigint>>;
@@ -82,25 +88,41 @@ export function makeLedger({ clock, makeId }: { clock: Clock; makeId: MakeId }):
     if (merged.length === 0) return [];
     const hashes = merged.map(inputHash);
     const fresh = await store.insertTransactions(tx, { entries: merged, hashes, postedAt: clock.now() });
-    await store.insertPostings(tx, merged.filter(({ id }) => fresh.has(id)));
+    await store.insertPostings(
+      tx,
+      merged.filter(({ id }) => fresh.has(id)),
+    );
     if (fresh.size === merged.length) return merged.map(({ id }) => ({ id, repeated: false }));
-    const earlier = await store.findByKeys(tx, merged.map(({ idempotencyKey }) => idempotencyKey));
+    const earlier = await store.findByKeys(
+      tx,
+      merged.map(({ idempotencyKey }) => idempotencyKey),
+    );
     return merged.map((entry, at) => {
       if (fresh.has(entry.id)) return { id: entry.id, repeated: false };
       const first = earlier.get(entry.idempotencyKey);
-      if (first === undefined || Buffer.compare(first.inputHash, hashes[at] ?? new Uint8Array()) !== 0) throw new IdempotencyConflict();
+      if (first === undefined || Buffer.compare(first.inputHash, hashes[at] ?? new Uint8Array()) !== 0)
+        throw new IdempotencyConflict();
       return { id: first.id, repeated: true };
     });
   }
 
   async function reverse(
     tx: Tx,
-    { transactionId, reason, actor, effectiveAt }: { transactionId: TransactionId; reason: string; actor: string; effectiveAt: Date },
+    {
+      transactionId,
+      reason,
+      actor,
+      effectiveAt,
+    }: { transactionId: TransactionId; reason: string; actor: string; effectiveAt: Date },
   ): Promise<Posted> {
     const original = await store.findTransaction(tx, transactionId);
     if (original === undefined) throw new NotFound("transaction");
-    if (original.reversesId !== undefined) throw new NotAllowedNow("A reversal cannot be reversed. Post the payment again instead.");
-    const lines: Line[] = original.lines.map(({ accountId, amountMinor }) => ({ accountId, amountMinor: -amountMinor }));
+    if (original.reversesId !== undefined)
+      throw new NotAllowedNow("A reversal cannot be reversed. Post the payment again instead.");
+    const lines: Line[] = original.lines.map(({ accountId, amountMinor }) => ({
+      accountId,
+      amountMinor: -amountMinor,
+    }));
     const [posted] = await post(tx, [
       {
         id: makeId(),
@@ -119,5 +141,12 @@ export function makeLedger({ clock, makeId }: { clock: Clock; makeId: MakeId }):
     return posted;
   }
 
-  return { openAccounts, post, reverse, trialBalance: store.trialBalance, statement: store.statement, balances: store.balances };
+  return {
+    openAccounts,
+    post,
+    reverse,
+    trialBalance: store.trialBalance,
+    statement: store.statement,
+    balances: store.balances,
+  };
 }

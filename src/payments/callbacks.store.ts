@@ -45,13 +45,55 @@ async function insertFresh(tx: Tx, callbacks: readonly VerifiedCallback[]): Prom
     with fresh as (
       insert into payments.callbacks (rail, provider_id, facts_hash, raw, source_address, received_at, amount_minor, currency, shortcode,
         reference, payer_phone, payer_hash, payer_name, paid_at)
-      select * from unnest(${column(of(({ event }) => event.rail), "text")}, ${column(of(({ event }) => event.providerId), "text")},
-        ${column(of(({ factsHash }) => factsHash), "bytea")}, ${column(of(({ raw }) => raw), "bytea")},
-        ${column(of(({ sourceAddress }) => sourceAddress), "text")}, ${column(of(({ receivedAt }) => receivedAt), "timestamptz")},
-        ${column(of(({ event }) => event.amount.minor), "bigint")}, ${column(of(({ event }) => event.amount.currency), "text")},
-        ${column(of(({ event }) => event.shortcode), "text")}, ${column(of(({ event }) => event.reference), "text")},
-        ${column(of(({ event }) => event.payer.phone), "text")}, ${column(of(({ event }) => event.payer.hash), "bytea")},
-        ${column(of(({ event }) => event.payer.name), "text")}, ${column(of(({ event }) => event.paidAt), "timestamptz")})
+      select * from unnest(${column(
+        of(({ event }) => event.rail),
+        "text",
+      )}, ${column(
+        of(({ event }) => event.providerId),
+        "text",
+      )},
+        ${column(
+          of(({ factsHash }) => factsHash),
+          "bytea",
+        )}, ${column(
+          of(({ raw }) => raw),
+          "bytea",
+        )},
+        ${column(
+          of(({ sourceAddress }) => sourceAddress),
+          "text",
+        )}, ${column(
+          of(({ receivedAt }) => receivedAt),
+          "timestamptz",
+        )},
+        ${column(
+          of(({ event }) => event.amount.minor),
+          "bigint",
+        )}, ${column(
+          of(({ event }) => event.amount.currency),
+          "text",
+        )},
+        ${column(
+          of(({ event }) => event.shortcode),
+          "text",
+        )}, ${column(
+          of(({ event }) => event.reference),
+          "text",
+        )},
+        ${column(
+          of(({ event }) => event.payer.phone),
+          "text",
+        )}, ${column(
+          of(({ event }) => event.payer.hash),
+          "bytea",
+        )},
+        ${column(
+          of(({ event }) => event.payer.name),
+          "text",
+        )}, ${column(
+          of(({ event }) => event.paidAt),
+          "timestamptz",
+        )})
       on conflict (rail, provider_id) do nothing returning id, rail, provider_id, received_at),
     queued as (insert into payments.pending (callback_id, next_attempt_at) select id, received_at from fresh)
     select rail, provider_id from fresh`);
@@ -61,8 +103,14 @@ async function insertFresh(tx: Tx, callbacks: readonly VerifiedCallback[]): Prom
 async function factsOf(tx: Tx, callbacks: readonly VerifiedCallback[]): Promise<ReadonlyMap<string, Uint8Array>> {
   const rows = await tx.execute<{ rail: string; provider_id: string; facts_hash: Uint8Array }>(sql`
     select rail, provider_id, facts_hash from payments.callbacks
-    where (rail, provider_id) in (select * from unnest(${column(callbacks.map(({ event }) => event.rail), "text")},
-      ${column(callbacks.map(({ event }) => event.providerId), "text")}))`);
+    where (rail, provider_id) in (select * from unnest(${column(
+      callbacks.map(({ event }) => event.rail),
+      "text",
+    )},
+      ${column(
+        callbacks.map(({ event }) => event.providerId),
+        "text",
+      )}))`);
   return new Map(rows.map((row) => [nameOf({ rail: row.rail, providerId: row.provider_id }), row.facts_hash]));
 }
 
@@ -120,7 +168,10 @@ function pendingOf(row: PendingRow): PendingCallback {
 }
 
 /** Claims what is due, skipping what another loop holds; the claim ends with the transaction. */
-export async function claimPending(tx: Tx, { now, batchMax }: { now: Date; batchMax: number }): Promise<readonly PendingCallback[]> {
+export async function claimPending(
+  tx: Tx,
+  { now, batchMax }: { now: Date; batchMax: number },
+): Promise<readonly PendingCallback[]> {
   const rows = await tx.execute<PendingRow>(sql`
     with due as (select callback_id from payments.pending where next_attempt_at <= ${now.toISOString()}::timestamptz
                  order by next_attempt_at, callback_id limit ${batchMax} for update skip locked)
@@ -143,7 +194,12 @@ export async function removePending(tx: Tx, callbackIds: readonly bigint[]): Pro
 /** Notes a failure; `nextAttemptAt` undefined sets the callback aside until a person releases it. */
 export async function postpone(
   tx: Tx,
-  { callbackId, failure, nextAttemptAt, attempts }: { callbackId: bigint; failure: string; nextAttemptAt: Date | undefined; attempts: number },
+  {
+    callbackId,
+    failure,
+    nextAttemptAt,
+    attempts,
+  }: { callbackId: bigint; failure: string; nextAttemptAt: Date | undefined; attempts: number },
 ): Promise<void> {
   await tx.execute(sql`
     update payments.pending set attempts = ${attempts}, failure = ${failure},

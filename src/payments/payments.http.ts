@@ -7,7 +7,15 @@ import type { Db } from "../platform/database.ts";
 import { GroupFull, makeGroupCommit } from "../platform/group-commit.ts";
 import * as store from "./callbacks.store.ts";
 import type { FindPayable } from "./payments.ts";
-import { CONFIRMATION_STORED, DARAJA_C2B, VALIDATION_ACCEPTED, factsHash, parseDarajaC2b, rejection, type ValidationRejection } from "./rails/daraja-c2b.ts";
+import {
+  CONFIRMATION_STORED,
+  DARAJA_C2B,
+  VALIDATION_ACCEPTED,
+  factsHash,
+  parseDarajaC2b,
+  rejection,
+  type ValidationRejection,
+} from "./rails/daraja-c2b.ts";
 import type { QuarantineReason } from "./rails/rail.ts";
 
 export interface DarajaDoor {
@@ -72,7 +80,10 @@ export function makeDarajaDoor({
     return foreign.kept <= FOREIGN_KEPT_PER_MINUTE;
   }
 
-  async function keep(request: Request, about: { reason: QuarantineReason; detail: string; providerId: string | undefined }): Promise<void> {
+  async function keep(
+    request: Request,
+    about: { reason: QuarantineReason; detail: string; providerId: string | undefined },
+  ): Promise<void> {
     await store.quarantine(db, {
       rail: DARAJA_C2B,
       door: "confirmation",
@@ -102,8 +113,14 @@ export function makeDarajaDoor({
     });
     observer.callback("confirmation", outcome);
     if (outcome === "conflict") {
-      await keep(request, { reason: "conflict", detail: `${parsed.event.providerId} was received before with another amount, account or time.`, providerId: parsed.event.providerId });
-      response.status(409).json({ ...rejection("C2B00016"), ResultDesc: "Rejected: this TransID was received before with other facts." });
+      await keep(request, {
+        reason: "conflict",
+        detail: `${parsed.event.providerId} was received before with another amount, account or time.`,
+        providerId: parsed.event.providerId,
+      });
+      response
+        .status(409)
+        .json({ ...rejection("C2B00016"), ResultDesc: "Rejected: this TransID was received before with other facts." });
       return;
     }
     response.json(CONFIRMATION_STORED);
@@ -114,10 +131,15 @@ export function makeDarajaDoor({
     const code = parsed.ok ? await refusalOf(parsed.event) : CODE_OF[parsed.reason];
     observer.callback("validation", code ?? "accepted");
     // Safaricom wants HTTP 200 with a code for a refusal too; a malformed body is a 400 that a developer will notice.
-    response.status(!parsed.ok && parsed.reason === "malformed" ? 400 : 200).json(code === undefined ? VALIDATION_ACCEPTED : rejection(code));
+    response
+      .status(!parsed.ok && parsed.reason === "malformed" ? 400 : 200)
+      .json(code === undefined ? VALIDATION_ACCEPTED : rejection(code));
   }
 
-  async function refusalOf(event: { reference: string; amount: { minor: bigint; currency: Currency } }): Promise<ValidationRejection | undefined> {
+  async function refusalOf(event: {
+    reference: string;
+    amount: { minor: bigint; currency: Currency };
+  }): Promise<ValidationRejection | undefined> {
     const payable = await findPayable(event.reference);
     switch (payable.kind) {
       case "unknown":
@@ -146,7 +168,12 @@ export function makeDarajaDoor({
       return;
     }
     observer.callback("confirmation", "source_not_allowed");
-    if (mayKeepForeign()) await keep(request, { reason: "source_not_allowed", detail: "The caller's address is not on the allow-list.", providerId: undefined });
+    if (mayKeepForeign())
+      await keep(request, {
+        reason: "source_not_allowed",
+        detail: "The caller's address is not on the allow-list.",
+        providerId: undefined,
+      });
     response.status(403).json({ ...rejection("C2B00016"), ResultDesc: "Rejected: this address may not call here." });
   }
 
@@ -156,9 +183,17 @@ export function makeDarajaDoor({
   router.post("/:secret/validation", verify, body, verifySource, validate);
   router.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
     if (response.headersSent) next(error);
-    else if (error instanceof GroupFull) response.status(503).set("Retry-After", "5").json({ ...rejection("C2B00016"), ResultDesc: "Busy: send again." });
-    else if (statusOf(error) === 413) response.status(413).json({ ...rejection("C2B00016"), ResultDesc: `Rejected: a body has at most ${BODY_BYTES_MAX} bytes.` });
-    else if (statusOf(error) === 415 || statusOf(error) === 400) response.status(400).json({ ...rejection("C2B00016"), ResultDesc: "Rejected: the body could not be read." });
+    else if (error instanceof GroupFull)
+      response
+        .status(503)
+        .set("Retry-After", "5")
+        .json({ ...rejection("C2B00016"), ResultDesc: "Busy: send again." });
+    else if (statusOf(error) === 413)
+      response
+        .status(413)
+        .json({ ...rejection("C2B00016"), ResultDesc: `Rejected: a body has at most ${BODY_BYTES_MAX} bytes.` });
+    else if (statusOf(error) === 415 || statusOf(error) === 400)
+      response.status(400).json({ ...rejection("C2B00016"), ResultDesc: "Rejected: the body could not be read." });
     else next(error);
   });
   return { router, idle: group.idle };
@@ -177,7 +212,8 @@ const CODE_OF: Record<QuarantineReason, ValidationRejection> = {
 
 const sha256 = (text: string): Uint8Array => createHash("sha256").update(text).digest();
 
-const bytesOf = (request: Request): Uint8Array => (request.body instanceof Uint8Array ? request.body : new Uint8Array());
+const bytesOf = (request: Request): Uint8Array =>
+  request.body instanceof Uint8Array ? request.body : new Uint8Array();
 
 function statusOf(error: unknown): number | undefined {
   return error instanceof Error && "status" in error && typeof error.status === "number" ? error.status : undefined;

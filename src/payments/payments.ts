@@ -3,7 +3,7 @@ import type { Currency, Money } from "../kernel/money.ts";
 import type { Line } from "../ledger/ledger.ts";
 import type { Tx } from "../platform/database.ts";
 
-export { makeReceipts, type Receipts } from "./receipts.ts";
+export { makeReceipts, type Receipts } from "./receipts.commands.ts";
 export { makeSettleLoop, type SettleLoop } from "./settle.jobs.ts";
 export { makeDarajaDoor, type DarajaDoor } from "./payments.http.ts";
 

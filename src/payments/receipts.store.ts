@@ -6,17 +6,51 @@ import type { QuarantineItem, Receipt, StoredReceipt, SuspenseItem, SuspenseReas
 
 export async function insertReceipts(
   tx: Tx,
-  { receipts, transactionIds, bookedAt }: { receipts: readonly Receipt[]; transactionIds: readonly TransactionId[]; bookedAt: Date },
+  {
+    receipts,
+    transactionIds,
+    bookedAt,
+  }: { receipts: readonly Receipt[]; transactionIds: readonly TransactionId[]; bookedAt: Date },
 ): Promise<void> {
   const of = (pick: (receipt: Receipt) => unknown): unknown[] => receipts.map(pick);
   await tx.execute(sql`
     insert into payments.receipts (id, callback_id, rail, provider_id, amount_minor, currency, reference, payer_name, payer_hash, paid_at, booked_at, transaction_id)
     select id, callback_id, rail, provider_id, amount_minor, currency, reference, payer_name, payer_hash, paid_at, ${bookedAt.toISOString()}::timestamptz, transaction_id
-    from unnest(${column(of(({ id }) => id), "uuid")}, ${column(of(({ callbackId }) => callbackId), "bigint")},
-      ${column(of(({ rail }) => rail), "text")}, ${column(of(({ providerId }) => providerId), "text")},
-      ${column(of(({ amount }) => amount.minor), "bigint")}, ${column(of(({ amount }) => amount.currency), "text")},
-      ${column(of(({ reference }) => reference), "text")}, ${column(of(({ payerName }) => payerName), "text")},
-      ${column(of(({ payerHash }) => payerHash), "bytea")}, ${column(of(({ paidAt }) => paidAt), "timestamptz")}, ${column(transactionIds, "uuid")})
+    from unnest(${column(
+      of(({ id }) => id),
+      "uuid",
+    )}, ${column(
+      of(({ callbackId }) => callbackId),
+      "bigint",
+    )},
+      ${column(
+        of(({ rail }) => rail),
+        "text",
+      )}, ${column(
+        of(({ providerId }) => providerId),
+        "text",
+      )},
+      ${column(
+        of(({ amount }) => amount.minor),
+        "bigint",
+      )}, ${column(
+        of(({ amount }) => amount.currency),
+        "text",
+      )},
+      ${column(
+        of(({ reference }) => reference),
+        "text",
+      )}, ${column(
+        of(({ payerName }) => payerName),
+        "text",
+      )},
+      ${column(
+        of(({ payerHash }) => payerHash),
+        "bytea",
+      )}, ${column(
+        of(({ paidAt }) => paidAt),
+        "timestamptz",
+      )}, ${column(transactionIds, "uuid")})
       as given(id, callback_id, rail, provider_id, amount_minor, currency, reference, payer_name, payer_hash, paid_at, transaction_id)`);
 }
 
@@ -28,7 +62,13 @@ export async function openSuspense(
   await tx.execute(sql`
     insert into payments.suspense (receipt_id, reason, opened_at)
     select id, reason, ${openedAt.toISOString()}::timestamptz
-    from unnest(${column(items.map(({ receiptId }) => receiptId), "uuid")}, ${column(items.map(({ reason }) => reason), "text")}) as given(id, reason)`);
+    from unnest(${column(
+      items.map(({ receiptId }) => receiptId),
+      "uuid",
+    )}, ${column(
+      items.map(({ reason }) => reason),
+      "text",
+    )}) as given(id, reason)`);
 }
 
 interface ReceiptRow extends Record<string, unknown> {
@@ -44,7 +84,9 @@ interface ReceiptRow extends Record<string, unknown> {
   transaction_id: TransactionId;
 }
 
-const RECEIPT = sql.raw("r.id, r.rail, r.provider_id, r.amount_minor, r.currency, r.reference, r.payer_name, r.paid_at, r.booked_at, r.transaction_id");
+const RECEIPT = sql.raw(
+  "r.id, r.rail, r.provider_id, r.amount_minor, r.currency, r.reference, r.payer_name, r.paid_at, r.booked_at, r.transaction_id",
+);
 
 function receiptOf(row: ReceiptRow): StoredReceipt {
   return {
@@ -60,15 +102,24 @@ function receiptOf(row: ReceiptRow): StoredReceipt {
   };
 }
 
-export async function findReceipts(db: Db | Tx, ids: readonly ReceiptId[]): Promise<ReadonlyMap<ReceiptId, StoredReceipt>> {
-  const rows = await db.execute<ReceiptRow>(sql`select ${RECEIPT} from payments.receipts r where r.id = any(${column(ids, "uuid")})`);
+export async function findReceipts(
+  db: Db | Tx,
+  ids: readonly ReceiptId[],
+): Promise<ReadonlyMap<ReceiptId, StoredReceipt>> {
+  const rows = await db.execute<ReceiptRow>(
+    sql`select ${RECEIPT} from payments.receipts r where r.id = any(${column(ids, "uuid")})`,
+  );
   return new Map(rows.map((row) => [row.id, receiptOf(row)]));
 }
 
 /** Newest first; `after` is the last receipt of the page before. */
 export async function listReceipts(
   db: Db | Tx,
-  { search, first, after }: { search?: string | undefined; first: number; after?: { paidAt: Date; id: ReceiptId } | undefined },
+  {
+    search,
+    first,
+    after,
+  }: { search?: string | undefined; first: number; after?: { paidAt: Date; id: ReceiptId } | undefined },
 ): Promise<readonly StoredReceipt[]> {
   const rows = await db.execute<ReceiptRow>(sql`
     select ${RECEIPT} from payments.receipts r
@@ -78,7 +129,13 @@ export async function listReceipts(
   return rows.map(receiptOf);
 }
 
-type SuspenseRow = ReceiptRow & { reason: SuspenseReason; opened_at: string; resolved_at: string | null; resolved_by: string | null; resolution: string | null };
+type SuspenseRow = ReceiptRow & {
+  reason: SuspenseReason;
+  opened_at: string;
+  resolved_at: string | null;
+  resolved_by: string | null;
+  resolution: string | null;
+};
 
 function suspenseOf(row: SuspenseRow): SuspenseItem {
   return {
@@ -106,8 +163,19 @@ export async function listSuspense(
 }
 
 /** Locks an item with all that a receipt holds, for its matching. */
-export async function lockSuspense(tx: Tx, receiptId: ReceiptId): Promise<(Receipt & { resolvedAt: string | null }) | undefined> {
-  const [row] = await tx.execute<ReceiptRow & { callback_id: string; shortcode: string; payer_phone: string | null; payer_hash: Uint8Array | null; resolved_at: string | null }>(sql`
+export async function lockSuspense(
+  tx: Tx,
+  receiptId: ReceiptId,
+): Promise<(Receipt & { resolvedAt: string | null }) | undefined> {
+  const [row] = await tx.execute<
+    ReceiptRow & {
+      callback_id: string;
+      shortcode: string;
+      payer_phone: string | null;
+      payer_hash: Uint8Array | null;
+      resolved_at: string | null;
+    }
+  >(sql`
     select ${RECEIPT}, r.callback_id, r.payer_hash, c.shortcode, c.payer_phone, s.resolved_at
     from payments.suspense s join payments.receipts r on r.id = s.receipt_id join payments.callbacks c on c.id = r.callback_id
     where s.receipt_id = ${receiptId} for update of s`);
@@ -131,16 +199,41 @@ export async function lockSuspense(tx: Tx, receiptId: ReceiptId): Promise<(Recei
 
 export async function resolveSuspense(
   tx: Tx,
-  { receiptId, at, by, resolution, transactionId }: { receiptId: ReceiptId; at: Date; by: string; resolution: string; transactionId: TransactionId },
+  {
+    receiptId,
+    at,
+    by,
+    resolution,
+    transactionId,
+  }: { receiptId: ReceiptId; at: Date; by: string; resolution: string; transactionId: TransactionId },
 ): Promise<void> {
   await tx.execute(sql`
     update payments.suspense set resolved_at = ${at.toISOString()}, resolved_by = ${by}, resolution = ${resolution}, transaction_id = ${transactionId}
     where receipt_id = ${receiptId}`);
 }
 
-export async function listQuarantine(db: Db | Tx, { first, before }: { first: number; before?: string | undefined }): Promise<readonly QuarantineItem[]> {
-  const rows = await db.execute<{ id: string; rail: string; door: string; reason: string; detail: string; provider_id: string | null; received_at: string }>(sql`
+export async function listQuarantine(
+  db: Db | Tx,
+  { first, before }: { first: number; before?: string | undefined },
+): Promise<readonly QuarantineItem[]> {
+  const rows = await db.execute<{
+    id: string;
+    rail: string;
+    door: string;
+    reason: string;
+    detail: string;
+    provider_id: string | null;
+    received_at: string;
+  }>(sql`
     select id, rail, door, reason, detail, provider_id, received_at from payments.quarantine
     where ${before ?? null}::bigint is null or id < ${before ?? null}::bigint order by id desc limit ${first}`);
-  return rows.map((row) => ({ id: row.id, rail: row.rail, door: row.door, reason: row.reason, detail: row.detail, providerId: row.provider_id, receivedAt: new Date(row.received_at) }));
+  return rows.map((row) => ({
+    id: row.id,
+    rail: row.rail,
+    door: row.door,
+    reason: row.reason,
+    detail: row.detail,
+    providerId: row.provider_id,
+    receivedAt: new Date(row.received_at),
+  }));
 }

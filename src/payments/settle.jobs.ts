@@ -3,7 +3,7 @@ import type { MakeId } from "../kernel/ids.ts";
 import { isTransient, type Database, type Tx } from "../platform/database.ts";
 import * as store from "./callbacks.store.ts";
 import type { AllocateReceipts, Receipt } from "./payments.ts";
-import type { Receipts } from "./receipts.ts";
+import type { Receipts } from "./receipts.commands.ts";
 
 export interface SettleLoop {
   start(): Promise<void>;
@@ -62,7 +62,10 @@ export function makeSettleLoop({
     const batch: Receipt[] = callbacks.map((callback) => ({ ...callback, id: makeId<"Receipt">() }));
     const destinations = await allocate(tx, batch);
     await receipts.book(tx, batch, destinations);
-    await store.removePending(tx, callbacks.map(({ callbackId }) => callbackId));
+    await store.removePending(
+      tx,
+      callbacks.map(({ callbackId }) => callbackId),
+    );
   }
 
   async function settleAlone(callbackId: bigint): Promise<number> {

@@ -54,7 +54,11 @@ const APP_ROLE = "washa_app";
 
 /** A plain postgres.js client as the login user, for migrations, benches and administration. */
 export function openClient(url: string, connectionsMax: number): postgres.Sql {
-  return postgres(url, { ...connectionOptions(url), max: connectionsMax, connection: { application_name: "washa-admin" } });
+  return postgres(url, {
+    ...connectionOptions(url),
+    max: connectionsMax,
+    connection: { application_name: "washa-admin" },
+  });
 }
 
 /** Opens a pool on the URL. `connectionsMax` bounds how many statements run at once. */
@@ -108,12 +112,23 @@ export function column(values: readonly unknown[], type: ColumnType): SQL {
   return sql`${`{${values.map(arrayElement).join(",")}}`}::${sql.raw(type)}[]`;
 }
 
-export type ColumnType = "uuid" | "text" | "bigint" | "integer" | "smallint" | "boolean" | "bytea" | "jsonb" | "timestamptz" | "double precision";
+export type ColumnType =
+  | "uuid"
+  | "text"
+  | "bigint"
+  | "integer"
+  | "smallint"
+  | "boolean"
+  | "bytea"
+  | "jsonb"
+  | "timestamptz"
+  | "double precision";
 
 /** The SQLSTATE of a database error, also when a library wrapped it as a cause. */
 export function sqlStateOf(error: unknown): string | undefined {
   for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth++) {
-    if ("code" in current && typeof current.code === "string" && /^[0-9A-Z]{5}$/.test(current.code)) return current.code;
+    if ("code" in current && typeof current.code === "string" && /^[0-9A-Z]{5}$/.test(current.code))
+      return current.code;
   }
   return undefined;
 }
@@ -121,9 +136,11 @@ export function sqlStateOf(error: unknown): string | undefined {
 /** Faults after which the same work may simply be tried again: lost connection, deadlock, serialisation, shutdown. */
 export function isTransient(error: unknown): boolean {
   const state = sqlStateOf(error);
-  if (state !== undefined) return state.startsWith("08") || ["40001", "40P01", "57P01", "57P02", "57P03", "53300"].includes(state);
+  if (state !== undefined)
+    return state.startsWith("08") || ["40001", "40P01", "57P01", "57P02", "57P03", "53300"].includes(state);
   for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth++) {
-    if ("code" in current && /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT)/.test(String(current.code))) return true;
+    if ("code" in current && /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT)/.test(String(current.code)))
+      return true;
   }
   return false;
 }

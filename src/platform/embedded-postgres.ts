@@ -1,6 +1,17 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chownSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync, cpSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  cpSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -78,7 +89,11 @@ function choosePlaces(folder: string): Places {
   mkdirSync(shared, { recursive: true, mode: 0o755 });
   const copy = join(shared, "native");
   if (!existsSync(join(copy, "bin", "postgres"))) cpSync(native, copy, { recursive: true, verbatimSymlinks: false });
-  return { native: othersMayPass(native) ? native : copy, data: othersMayPass(dirname(wanted)) ? wanted : join(shared, "postgres"), identity };
+  return {
+    native: othersMayPass(native) ? native : copy,
+    data: othersMayPass(dirname(wanted)) ? wanted : join(shared, "postgres"),
+    identity,
+  };
 }
 
 async function freePort(): Promise<number> {
@@ -101,7 +116,15 @@ async function initialise({ native, data, identity }: Places, password: string):
   try {
     const child = spawn(
       join(native, "bin", "initdb"),
-      [`--pgdata=${data}`, "--auth=scram-sha-256", "--username=postgres", `--pwfile=${passwordFile}`, "--encoding=UTF8", "--locale=C", "--no-instructions"],
+      [
+        `--pgdata=${data}`,
+        "--auth=scram-sha-256",
+        "--username=postgres",
+        `--pwfile=${passwordFile}`,
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-instructions",
+      ],
       { ...identity, cwd: "/", stdio: ["ignore", "ignore", "pipe"] },
     );
     let complaint = "";
@@ -132,17 +155,47 @@ async function stopLeftOver(data: string): Promise<void> {
   if (!Number.isInteger(pid) || pid <= 0 || !alive()) return;
   process.kill(pid, "SIGINT");
   for (let waited = 0; alive(); waited += 50) {
-    if (waited > START_TIMEOUT_MS) throw new Error(`Another PostgreSQL (process ${pid}) holds ${data} and does not stop.`);
+    if (waited > START_TIMEOUT_MS)
+      throw new Error(`Another PostgreSQL (process ${pid}) holds ${data} and does not stop.`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }
+
+/** Two programs on one folder would take the database from under each other: the second is told so. */
+function takeFolder(folder: string): () => void {
+  const file = join(folder, "washa.pid");
+  const holder = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+  if (holder > 0 && holder !== process.pid && isWasha(holder)) {
+    throw new FolderInUse(
+      `Another Washa (process ${holder}) works in ${folder}. Stop that one, or choose another folder with WASHA_DATA.`,
+    );
+  }
+  writeFileSync(file, String(process.pid));
+  return () => rmSync(file, { force: true });
+}
+
+/** The number of a process that died may belong to somebody else by now; where the system tells, only Node counts. */
+function isWasha(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !existsSync("/proc/self/cmdline") || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("node");
+  } catch {
+    return false;
+  }
+}
+
+/** The data folder belongs to another running program; the message says what to do. */
+export class FolderInUse extends Error {}
 
 async function untilReady(child: ChildProcess, data: string): Promise<void> {
   const lines: string[] = [];
   if (child.stderr === null) throw new Error("PostgreSQL was started without an error stream.");
   const reader = createInterface({ input: child.stderr });
   await new Promise<void>((done, fail) => {
-    const timer = setTimeout(() => fail(new Error(`PostgreSQL in ${data} was not ready after a minute.`)), START_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => fail(new Error(`PostgreSQL in ${data} was not ready after a minute.`)),
+      START_TIMEOUT_MS,
+    );
     reader.on("line", (line) => {
       if (lines.length < 50) lines.push(line);
       if (line.includes("database system is ready to accept connections")) {
@@ -173,6 +226,7 @@ export async function startEmbeddedPostgres({
   port?: number;
 }): Promise<EmbeddedPostgres> {
   mkdirSync(resolve(folder), { recursive: true });
+  const leaveFolder = takeFolder(resolve(folder));
   const places = choosePlaces(folder);
   const secretFile = join(resolve(folder), "postgres.password");
   if (existsSync(join(places.data, "PG_VERSION"))) await stopLeftOver(places.data);
@@ -182,7 +236,16 @@ export async function startEmbeddedPostgres({
   }
   const password = readFileSync(secretFile, "utf8").trim();
   const chosenPort = port ?? (await freePort());
-  const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "logging_collector=off", "max_connections=200", "jit=off", "wal_level=minimal", "max_wal_senders=0", ...flags];
+  const settings = [
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "logging_collector=off",
+    "max_connections=200",
+    "jit=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    ...flags,
+  ];
   const child = spawn(
     join(places.native, "bin", "postgres"),
     ["-D", places.data, "-p", String(chosenPort), ...settings.flatMap((setting) => ["-c", setting])],
@@ -191,7 +254,8 @@ export async function startEmbeddedPostgres({
   await untilReady(child, places.data);
   child.stderr?.resume();
   child.unref();
-  if (child.stderr !== null && "unref" in child.stderr && typeof child.stderr.unref === "function") child.stderr.unref();
+  if (child.stderr !== null && "unref" in child.stderr && typeof child.stderr.unref === "function")
+    child.stderr.unref();
   return {
     url: (database) => `postgres://postgres:${password}@127.0.0.1:${chosenPort}/${database}`,
     processId: child.pid,
@@ -201,6 +265,7 @@ export async function startEmbeddedPostgres({
       const gone = new Promise((done) => child.once("exit", done));
       child.kill("SIGINT");
       await gone;
+      leaveFolder();
     },
   };
 }
@@ -211,7 +276,8 @@ export async function requireDatabase(server: EmbeddedPostgres, database: string
   const client = openClient(server.url("postgres"), 1);
   try {
     const [role] = await client`select from pg_roles where rolname = 'washa'`;
-    if (role === undefined) await client.unsafe(`create role washa login createrole createdb password '${owner.password}'`);
+    if (role === undefined)
+      await client.unsafe(`create role washa login createrole createdb password '${owner.password}'`);
     const [existing] = await client`select from pg_database where datname = ${database}`;
     if (existing === undefined) await client.unsafe(`create database "${database}" owner washa`);
   } finally {

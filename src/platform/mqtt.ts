@@ -35,7 +35,11 @@ export async function makeMqttGateway({
           if (known) serials.set(client, serial);
           done(null, known);
         },
-        (error: unknown) => done(Object.assign(error instanceof Error ? error : new Error(String(error)), { returnCode: 3 as const }), false),
+        (error: unknown) =>
+          done(
+            Object.assign(error instanceof Error ? error : new Error(String(error)), { returnCode: 3 as const }),
+            false,
+          ),
       );
     },
     authorizePublish: (client, packet, done) => {
@@ -50,7 +54,8 @@ export async function makeMqttGateway({
         (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
       );
     },
-    authorizeSubscribe: (client, subscription, done) => done(null, isOwn(client, subscription.topic) ? subscription : null),
+    authorizeSubscribe: (client, subscription, done) =>
+      done(null, isOwn(client, subscription.topic) ? subscription : null),
   });
   const server: Server = createServer(broker.handle);
   return {

@@ -11,17 +11,27 @@ export interface Receipts {
   /** Books receipts with their destinations: postings, receipt rows, suspense items. Each payment can be booked once. */
   book(tx: Tx, receipts: readonly Receipt[], destinations: readonly Destination[]): Promise<void>;
   find(db: Db | Tx, ids: readonly ReceiptId[]): Promise<ReadonlyMap<ReceiptId, StoredReceipt>>;
-  list(db: Db | Tx, query: { search?: string | undefined; first: number; after?: { paidAt: Date; id: ReceiptId } | undefined }): Promise<readonly StoredReceipt[]>;
-  openSuspense(db: Db | Tx, query: { first: number; after?: { openedAt: Date; id: ReceiptId } | undefined }): Promise<readonly SuspenseItem[]>;
+  list(
+    db: Db | Tx,
+    query: { search?: string | undefined; first: number; after?: { paidAt: Date; id: ReceiptId } | undefined },
+  ): Promise<readonly StoredReceipt[]>;
+  openSuspense(
+    db: Db | Tx,
+    query: { first: number; after?: { openedAt: Date; id: ReceiptId } | undefined },
+  ): Promise<readonly SuspenseItem[]>;
   quarantine(db: Db | Tx, query: { first: number; before?: string | undefined }): Promise<readonly QuarantineItem[]>;
   /** Takes an open item for matching; refuses one that is matched already. */
   takeSuspense(tx: Tx, receiptId: ReceiptId): Promise<Receipt>;
   /** Moves a taken item's money from suspense to where the credits say, and closes the item. */
-  matchSuspense(tx: Tx, match: { receipt: Receipt; credits: readonly Line[]; actor: string; resolution: string }): Promise<void>;
+  matchSuspense(
+    tx: Tx,
+    match: { receipt: Receipt; credits: readonly Line[]; actor: string; resolution: string },
+  ): Promise<void>;
 }
 
 /** The account where a rail's money waits for the provider to pay it out to the bank. */
-const clearingCode = (rail: string, shortcode: string, currency: Currency): string => `system/clearing/${rail}/${shortcode}/${currency}`;
+const clearingCode = (rail: string, shortcode: string, currency: Currency): string =>
+  `system/clearing/${rail}/${shortcode}/${currency}`;
 const suspenseCode = (currency: Currency): string => `system/suspense/${currency}`;
 
 /** Receipts and suspense: where money that came in stands in the books. */
@@ -31,7 +41,11 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
     for (const { rail, shortcode, amount } of receipts) {
       const clearing = clearingCode(rail, shortcode, amount.currency);
       specs.set(clearing, { code: clearing, kind: "asset", currency: amount.currency });
-      specs.set(suspenseCode(amount.currency), { code: suspenseCode(amount.currency), kind: "liability", currency: amount.currency });
+      specs.set(suspenseCode(amount.currency), {
+        code: suspenseCode(amount.currency),
+        kind: "liability",
+        currency: amount.currency,
+      });
     }
     const ids = await ledger.openAccounts(tx, [...specs.values()]);
     return new Map([...specs.keys()].map((code, at) => [code, requireId(ids[at], code)]));
@@ -50,7 +64,10 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
       effectiveAt: receipt.paidAt,
       actor: "settle",
       lines: [
-        { accountId: requireId(accounts.get(clearingCode(receipt.rail, receipt.shortcode, currency)), "clearing"), amountMinor: minor },
+        {
+          accountId: requireId(accounts.get(clearingCode(receipt.rail, receipt.shortcode, currency)), "clearing"),
+          amountMinor: minor,
+        },
         ...(destination.kind === "contract" ? destination.credits : suspended),
       ],
     };
@@ -83,7 +100,12 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
 
   async function matchSuspense(
     tx: Tx,
-    { receipt, credits, actor, resolution }: { receipt: Receipt; credits: readonly Line[]; actor: string; resolution: string },
+    {
+      receipt,
+      credits,
+      actor,
+      resolution,
+    }: { receipt: Receipt; credits: readonly Line[]; actor: string; resolution: string },
   ): Promise<void> {
     const accounts = await systemAccounts(tx, [receipt]);
     const { currency, minor } = receipt.amount;
@@ -97,11 +119,20 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
         currency,
         effectiveAt: receipt.paidAt,
         actor,
-        lines: [{ accountId: requireId(accounts.get(suspenseCode(currency)), "suspense"), amountMinor: minor }, ...credits],
+        lines: [
+          { accountId: requireId(accounts.get(suspenseCode(currency)), "suspense"), amountMinor: minor },
+          ...credits,
+        ],
       },
     ]);
     if (posted === undefined) throw new Error("Bug: a match gave no transaction.");
-    await store.resolveSuspense(tx, { receiptId: receipt.id, at: clock.now(), by: actor, resolution, transactionId: posted.id });
+    await store.resolveSuspense(tx, {
+      receiptId: receipt.id,
+      at: clock.now(),
+      by: actor,
+      resolution,
+      transactionId: posted.id,
+    });
   }
 
   return {

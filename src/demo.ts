@@ -1,0 +1,161 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { startSmsGateway } from "../simulators/sms-gateway/sms-gateway.ts";
+import { signIn } from "../simulators/village/client.ts";
+import { playStory } from "../simulators/village/story.ts";
+import { settleVillage } from "../simulators/village/village.ts";
+import { buildApp, type App } from "./app.ts";
+import { ConfigRefused, ROLES, type Config } from "./config.ts";
+import { migrateDatabase } from "./platform/database.ts";
+import { requireDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "./platform/embedded-postgres.ts";
+
+/** What the embedded defaults invent on the first start and keep: nothing here is known to anybody else. */
+interface Secrets {
+  readonly sealingKey: string;
+  readonly darajaSecret: string;
+  readonly smsReportSecret: string;
+  readonly adminPassword: string;
+}
+
+const ADMIN_EMAIL = "admin@washa.example";
+const DEMO_SHORTCODE = "600100";
+const tell = (line = ""): void => void process.stdout.write(`${line}\n`);
+
+function readSecrets(folder: string): Secrets {
+  const file = join(folder, "secrets.json");
+  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as Secrets;
+  const secrets: Secrets = {
+    sealingKey: randomBytes(32).toString("hex"),
+    darajaSecret: randomBytes(16).toString("hex"),
+    smsReportSecret: randomBytes(16).toString("hex"),
+    adminPassword: randomBytes(9).toString("base64url"),
+  };
+  writeFileSync(file, JSON.stringify(secrets, undefined, 2), { mode: 0o600 });
+  return secrets;
+}
+
+/** Adds a person who may sign in, and audits it. Refuses an address that is taken. */
+export async function seedStaff(
+  app: App,
+  person: { email: string; name: string; role: string; area: string | null; password: string },
+): Promise<void> {
+  const role = (["admin", "operations", "agent"] as const).find((known) => known === person.role);
+  if (role === undefined) throw new ConfigRefused(["--role is admin, operations or agent."]);
+  const passwordHash = await app.access.hashPassword(person.password);
+  await app.database.db.transaction((tx) =>
+    app.access.createStaff(tx, {
+      email: person.email,
+      name: person.name,
+      role,
+      area: person.area,
+      language: "en",
+      passwordHash,
+      actor: "command line",
+    }),
+  );
+}
+
+/** Fills what the environment left open with embedded defaults. */
+function withDefaults(
+  config: Config,
+  { databaseUrl, secrets, smsUrl }: { databaseUrl: string; secrets: Secrets; smsUrl: string },
+): Config {
+  return {
+    ...config,
+    databaseUrl,
+    sealingKey: config.sealingKey ?? Buffer.from(secrets.sealingKey, "hex"),
+    darajaSecret: config.darajaSecret ?? secrets.darajaSecret,
+    darajaShortcodes: config.darajaShortcodes.size > 0 ? config.darajaShortcodes : new Set([DEMO_SHORTCODE]),
+    darajaSources: config.darajaSources.length > 0 ? config.darajaSources : ["127.0.0.0/8", "::1"],
+    smsUsername: config.smsUsername ?? "simulator",
+    smsApiKey: config.smsApiKey ?? "simulator",
+    smsBaseUrl: config.smsBaseUrl ?? smsUrl,
+    smsReportSecret: config.smsReportSecret ?? secrets.smsReportSecret,
+    logLevel: config.logLevel === "info" ? "warn" : config.logLevel,
+  };
+}
+
+async function seedAdmin(app: App, password: string): Promise<void> {
+  if ((await app.access.listStaff({ limit: 1 })).length > 0) return;
+  await seedStaff(app, { email: ADMIN_EMAIL, name: "Administrator", role: "admin", area: null, password });
+}
+
+function tellPlaces(
+  app: App,
+  { secrets, smsUrl, startedAt }: { secrets: Secrets; smsUrl: string; startedAt: number },
+): void {
+  const base = `http://${app.config.httpHost}:${String(app.ports.http)}`;
+  tell(`\nWasha is up after ${((performance.now() - startedAt) / 1000).toFixed(1)} s.\n`);
+  tell(`  GraphQL       ${base}/graphql`);
+  tell(`  Explorer      ${base}/graphql/explorer`);
+  tell(`  Sign in       ${ADMIN_EMAIL}  ${secrets.adminPassword}`);
+  tell(`  C2B           ${base}/rails/daraja/${app.config.darajaSecret ?? ""}/confirmation  (and /validation)`);
+  tell(`  SMS reports   ${base}/messaging/africastalking/${app.config.smsReportSecret ?? ""}/report`);
+  tell(`  MQTT          mqtt://${app.config.httpHost}:${String(app.ports.mqtt)}`);
+  tell(`  Health        ${base}/healthz  ${base}/readyz  ${base}/metrics`);
+  tell(
+    `  SMS simulator ${smsUrl}   read a phone:  node simulators/phone/main.ts --gateway ${smsUrl} --number +254712000101 --follow`,
+  );
+  tell(`  Data          ${app.config.dataFolder}\n`);
+}
+
+/** Starts everything on embedded defaults, plays one story, and stays up until asked to stop. */
+export async function runDemo(config: Config, untilAsked: () => Promise<void>): Promise<void> {
+  const startedAt = performance.now();
+  if (config.isProduction)
+    throw new ConfigRefused([
+      "NODE_ENV: `start` brings simulators and is not for production. Use: npm run washa -- serve",
+    ]);
+  const asked = untilAsked();
+  mkdirSync(config.dataFolder, { recursive: true });
+  const secrets = readSecrets(config.dataFolder);
+  const closers: (() => Promise<unknown>)[] = [];
+  try {
+    tell("Starting PostgreSQL …");
+    const server: EmbeddedPostgres | undefined =
+      config.databaseUrl === undefined ? await startEmbeddedPostgres({ folder: config.dataFolder }) : undefined;
+    if (server !== undefined) closers.unshift(() => server.stop());
+    const databaseUrl = server === undefined ? (config.databaseUrl ?? "") : await requireDatabase(server, "washa");
+    await migrateDatabase(databaseUrl);
+    const sms = await startSmsGateway({ apiKey: config.smsApiKey ?? "simulator" });
+    closers.unshift(() => sms.stop());
+    const app = await buildApp({
+      config: withDefaults(config, { databaseUrl, secrets, smsUrl: sms.url }),
+      roles: ROLES,
+    });
+    closers.unshift(() => app.stop());
+    await app.start();
+    const base = `http://${app.config.httpHost}:${String(app.ports.http)}`;
+    sms.reportTo(`${base}/messaging/africastalking/${app.config.smsReportSecret ?? ""}/report`);
+    await seedAdmin(app, secrets.adminPassword);
+    tellPlaces(app, { secrets, smsUrl: sms.url, startedAt });
+    const api = await signIn({ url: `${base}/graphql`, email: ADMIN_EMAIL, password: secrets.adminPassword });
+    const village = await settleVillage({
+      api,
+      file: join(config.dataFolder, "village.json"),
+      clock: { now: () => app.clock.now().getTime() },
+    });
+    const [household] = village.households;
+    if (household === undefined) throw new Error("The village is empty.");
+    tell("One payment, from the phone to the light:\n");
+    const [shortcode = DEMO_SHORTCODE] = app.config.darajaShortcodes;
+    await playStory({
+      api,
+      household,
+      doorUrl: `${base}/rails/daraja/${app.config.darajaSecret ?? ""}`,
+      shortcode,
+      smsGatewayUrl: sms.url,
+      tell,
+    });
+    village.save();
+    tell(
+      `\n${((performance.now() - startedAt) / 1000).toFixed(1)} s after the start. Ctrl-C stops it; the next start keeps the data.`,
+    );
+    await asked;
+    tell("\nStopping …");
+  } finally {
+    for (const close of closers) await close();
+  }
+  tell("Stopped.");
+}
