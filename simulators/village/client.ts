@@ -19,18 +19,18 @@ export async function signIn({
   email: string;
   password: string;
 }): Promise<ApiClient> {
-  let token: string | undefined;
+  const session: { token: string | undefined } = { token: undefined };
   async function ask<Result>(query: string, variables: Record<string, unknown> = {}): Promise<Result> {
     const response = await fetch(url, {
       method: "POST",
       headers: {
         "content-type": "application/json",
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(session.token === undefined ? {} : { authorization: `Bearer ${session.token}` }),
       },
       body: JSON.stringify({ query, variables }),
     });
     const answer = (await response.json()) as Answer;
-    if (answer.errors !== undefined || answer.data == null)
+    if (answer.errors !== undefined || answer.data === null || answer.data === undefined)
       throw new Error(answer.errors?.map(({ message }) => message).join("; ") ?? `HTTP ${response.status}`);
     for (const [field, value] of Object.entries(answer.data)) {
       if (typeof value === "object" && value !== null && "code" in value && "message" in value)
@@ -42,6 +42,6 @@ export async function signIn({
     `mutation ($email: String!, $password: String!) { login(email: $email, password: $password) { ... on Session { token } ... on Refusal { code message } } }`,
     { email, password },
   );
-  token = login.token;
+  session.token = login.token;
   return { ask };
 }

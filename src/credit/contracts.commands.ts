@@ -51,7 +51,11 @@ export function makeContractCommands({
     return contract;
   }
 
-  async function systemAccount(tx: Tx, name: string, kind: AccountKind, contract: Contract): Promise<bigint> {
+  async function systemAccount(
+    tx: Tx,
+    contract: Contract,
+    { name, kind }: { name: string; kind: AccountKind },
+  ): Promise<bigint> {
     const [id] = await ledger.openAccounts(tx, [
       { code: `system/${name}/${contract.currency}`, kind, currency: contract.currency },
     ]);
@@ -129,7 +133,7 @@ export function makeContractCommands({
       detail: { serial, plan: `${version.code} v${version.version}` },
     });
     if (version.totalMinor !== null) {
-      const sales = await systemAccount(tx, "sales", "income", contract);
+      const sales = await systemAccount(tx, contract, { name: "sales", kind: "income" });
       const lines = [
         { accountId: receivableAccountId, amountMinor: version.totalMinor },
         { accountId: sales, amountMinor: -version.totalMinor },
@@ -150,7 +154,7 @@ export function makeContractCommands({
     if (amountMinor === 0n) throw new InvalidInput("An adjustment of zero changes nothing.", "amountMinor");
     if (reason.trim() === "") throw new InvalidInput("An adjustment needs a reason.", "reason");
     const contract = await lockOne(tx, contractId, ["active", "paid_off"]);
-    const adjustments = await systemAccount(tx, "adjustments", "expense", contract);
+    const adjustments = await systemAccount(tx, contract, { name: "adjustments", kind: "expense" });
     const cause = `adjustment:${key}`;
     const workspace = await receiptJobs.open(tx, [contract]);
     let lines: readonly Line[];
@@ -205,7 +209,7 @@ export function makeContractCommands({
     const contract = await lockOne(tx, contractId, ["active"]);
     const at = clock.now();
     const loss = (contract.outstandingMinor ?? 0n) + contract.debtMinor;
-    const lost = await systemAccount(tx, "written_off", "expense", contract);
+    const lost = await systemAccount(tx, contract, { name: "written_off", kind: "expense" });
     const lines = [
       { accountId: lost, amountMinor: loss },
       { accountId: contract.receivableAccountId, amountMinor: -(contract.outstandingMinor ?? 0n) },
@@ -237,7 +241,7 @@ export function makeContractCommands({
     const at = clock.now();
     const outstanding = contract.outstandingMinor ?? 0n;
     const waived = outstanding - contract.carriedMinor;
-    const waivers = await systemAccount(tx, "waived", "expense", contract);
+    const waivers = await systemAccount(tx, contract, { name: "waived", kind: "expense" });
     const lines = [
       { accountId: waivers, amountMinor: waived },
       { accountId: contract.creditAccountId, amountMinor: contract.carriedMinor },

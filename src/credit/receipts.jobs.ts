@@ -101,7 +101,7 @@ export function makeReceiptJobs({
       contract.state === "active"
         ? allocate(version, standing, { timeDivider: device.timeDivider, payment })
         : keepForCustomer(standing, payment.receivedMinor);
-    const tokens = issueFor(workspace.issuer, contract, allocation, purchase.cause);
+    const tokens = issueFor(workspace.issuer, contract, { allocation, cause: purchase.cause });
     const after = contractAfter(contract, { allocation, version, purchase });
     workspace.contracts.set(contractId, after);
     workspace.allocations.push(allocationRow(contractId, allocation, purchase));
@@ -188,7 +188,7 @@ export function makeReceiptJobs({
     });
     const byNumber = new Map<AccountNumber, ContractRow>(locked.map((contract) => [contract.accountNumber, contract]));
     const workspace = await openLoaded(tx, locked);
-    const destinations = new Array<Destination>(receipts.length);
+    const destinations = receipts.map((): Destination => ({ kind: "suspense", reason: "account_unknown" }));
     // Payments of one contract buy in the order in which they were made, whatever the order of their arrival.
     const order = receipts.map((_, at) => at).sort((left, right) => comparePaid(receipts[left], receipts[right]));
     for (const at of order) {
@@ -332,8 +332,11 @@ function keepForCustomer(standing: Standing, receivedMinor: bigint): Allocation 
   };
 }
 
-function issueFor(issuer: TokenIssuer, contract: ContractRow, allocation: Allocation, cause: string): readonly Token[] {
-  const { deviceId } = contract;
+function issueFor(
+  issuer: TokenIssuer,
+  { deviceId }: ContractRow,
+  { allocation, cause }: { allocation: Allocation; cause: string },
+): readonly Token[] {
   if (allocation.effect === "unlock") return issuer.issue({ deviceId, kind: "disable", cause });
   return allocation.units > 0 ? issuer.issue({ deviceId, kind: "add", units: allocation.units, cause }) : [];
 }

@@ -43,47 +43,57 @@ export function parseDeviceCsv(text: string): {
   readonly devices: readonly DeviceLine[];
   readonly refused: readonly LineRefusal[];
 } {
-  let records: Record<string, string>[];
-  try {
-    records = parse(text, {
-      bom: true,
-      columns: (header: string[]) =>
-        header.map((name) =>
-          name
-            .trim()
-            .toLowerCase()
-            .replace(/[\s_-]+/g, " "),
-        ),
-      delimiter: [",", ";", "\t"],
-      skip_empty_lines: true,
-      trim: true,
-      relax_column_count: true,
-      to: DEVICE_LINES_MAX + 1,
-    });
-  } catch (cause) {
-    throw new InvalidInput(`This is not a CSV file: ${cause instanceof Error ? cause.message : String(cause)}`, "csv");
-  }
+  const [header, ...records] = readRecords(text);
+  if (header === undefined || records.length === 0) throw new InvalidInput("The file has no devices.", "csv");
   if (records.length > DEVICE_LINES_MAX)
     throw new InvalidInput(`At most ${DEVICE_LINES_MAX} devices fit into one file.`, "csv");
-  const [first] = records;
-  if (first === undefined) throw new InvalidInput("The file has no devices.", "csv");
+  const names = header.fields.map((name) => name.toLowerCase().replace(/[\s_-]+/g, " "));
   for (const needed of ["serial number", "key"]) {
-    if (!(needed in first)) throw new InvalidInput(`The column "${needed}" is missing.`, "csv");
+    if (!names.includes(needed)) throw new InvalidInput(`The column "${needed}" is missing.`, "csv");
   }
   const devices: DeviceLine[] = [];
   const refused: LineRefusal[] = [];
   const seen = new Set<string>();
-  records.forEach((record, at) => {
-    const outcome = parseLine(record);
-    if (typeof outcome === "string") refused.push({ line: at + 2, reason: outcome });
+  for (const { fields, line } of records) {
+    const surplus = fields.slice(names.length).some((field) => field !== "");
+    const outcome = surplus
+      ? "The line has more fields than the header."
+      : parseLine(Object.fromEntries(names.map((name, at) => [name, fields[at] ?? ""])));
+    if (typeof outcome === "string") refused.push({ line, reason: outcome });
     else if (seen.has(outcome.serial))
-      refused.push({ line: at + 2, reason: `The serial ${outcome.serial} stands in the file twice.` });
+      refused.push({ line, reason: `The serial ${outcome.serial} stands in the file twice.` });
     else {
       seen.add(outcome.serial);
       devices.push(outcome);
     }
-  });
+  }
   return { devices, refused };
+}
+
+/** All records with the line of the file that each ends on. The header decides what separates fields: models have commas. */
+function readRecords(text: string): readonly { fields: readonly string[]; line: number }[] {
+  const [firstLine = ""] = text.split(/\r?\n/, 1);
+  const delimiter = [",", ";", "\t"].reduce((best, next) =>
+    firstLine.split(next).length > firstLine.split(best).length ? next : best,
+  );
+  const lines: number[] = [];
+  try {
+    const records = parse(text, {
+      bom: true,
+      delimiter,
+      skip_empty_lines: true,
+      trim: true,
+      relax_column_count: true,
+      to: DEVICE_LINES_MAX + 2,
+      on_record: (record: string[], { lines: line }) => {
+        lines.push(line);
+        return record;
+      },
+    });
+    return records.map((fields, at) => ({ fields, line: lines[at] ?? 0 }));
+  } catch (cause) {
+    throw new InvalidInput(`This is not a CSV file: ${cause instanceof Error ? cause.message : String(cause)}`, "csv");
+  }
 }
 
 function parseLine(record: Record<string, string>): DeviceLine | string {

@@ -4,6 +4,7 @@ import type { Device, Token, TokenKind } from "./devices.ts";
 import type { DeviceWithKey } from "./devices.store.ts";
 import type { KeySeal } from "./key-seal.ts";
 import {
+  COUNT_MAX,
   VALUE_MAX,
   issueToken,
   prepareDevice,
@@ -31,8 +32,12 @@ export interface TokenIssuer {
 
 const TYPES = { add: "ADD_TIME", set: "SET_TIME", disable: "DISABLE_PAYG", sync: "COUNTER_SYNC" } as const;
 
-/** Splits time over tokens of at most 995 units each; zero units need none. */
+/**
+ * Splits time over tokens of at most 995 units each; zero units need none. Refuses more time than all counts of a device
+ * could hold: a price far too low and a sum far too high would otherwise keep the process busy for hours.
+ */
 export function splitUnits(units: number): readonly number[] {
+  if (units > VALUE_MAX.standard * COUNT_MAX) throw new InvalidInput("No number of tokens can hold that much time.");
   const parts: number[] = [];
   for (let left = units; left > 0; left -= VALUE_MAX.standard) parts.push(Math.min(left, VALUE_MAX.standard));
   return parts;

@@ -1,3 +1,4 @@
+/* oxlint-disable max-params, promise/no-callback-in-promise -- aedes asks its questions by callback, with up to four parameters. */
 import { createServer, type Server } from "node:net";
 import { Aedes } from "aedes";
 
@@ -6,7 +7,7 @@ export interface MqttGateway {
   close(): Promise<void>;
 }
 
-/** A packet larger than this is no reading; the connection that sends it is cut before it fills memory. */
+/** A connection that says nothing for so long is no device. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**

@@ -50,7 +50,8 @@ export function parseDarajaC2b(raw: Uint8Array, terms: DarajaTerms): Parsed {
     if (!/^[A-Za-z0-9]{6,32}$/.test(id)) throw new Unusable("malformed", "TransID is not 6 to 32 letters and digits.");
     providerId = id.toUpperCase();
     const shortcode = readText(body, "BusinessShortCode");
-    if (!terms.shortcodes.has(shortcode)) throw new Unusable("shortcode_unknown", `Shortcode ${shortcode.slice(0, 20)} is not ours.`);
+    if (!terms.shortcodes.has(shortcode))
+      throw new Unusable("shortcode_unknown", `Shortcode ${shortcode.slice(0, 20)} is not ours.`);
     refuseForeignCurrency(body, terms.currency);
     return {
       ok: true,
@@ -75,20 +76,28 @@ function readObject(raw: Uint8Array): Record<string, unknown> {
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(raw));
   } catch (error) {
-    throw new Unusable("malformed", `The body is not JSON in UTF-8: ${error instanceof Error ? error.message.slice(0, 80) : ""}`);
+    throw new Unusable(
+      "malformed",
+      `The body is not JSON in UTF-8: ${error instanceof Error ? error.message.slice(0, 80) : ""}`,
+    );
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Unusable("malformed", "The body is not a JSON object.");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Unusable("malformed", "The body is not a JSON object.");
   return { ...value };
 }
 
 /** Text or a plain number; M-Pesa's documentation shows both for most fields. */
 function readText(body: Record<string, unknown>, field: string): string {
   const value = body[field];
-  if (typeof value !== "string" && typeof value !== "number") throw new Unusable("wrong_type", `${field} is ${value === undefined ? "missing" : "neither text nor a number"}.`);
+  if (typeof value !== "string" && typeof value !== "number")
+    throw new Unusable("wrong_type", `${field} is ${value === undefined ? "missing" : "neither text nor a number"}.`);
   const text = String(value);
   // PostgreSQL keeps no NUL in text, and a control character in an account number is nobody's keypad.
   if (text.length > TEXT_MAX || !text.isWellFormed() || CONTROL.test(text)) {
-    throw new Unusable("wrong_type", `${field} is longer than ${TEXT_MAX} characters or has characters that are no text.`);
+    throw new Unusable(
+      "wrong_type",
+      `${field} is longer than ${TEXT_MAX} characters or has characters that are no text.`,
+    );
   }
   return text;
 }
@@ -98,7 +107,8 @@ function readAmount(body: Record<string, unknown>, currency: Currency) {
   try {
     const amount = parseMoney(text, currency);
     if (amount.minor === 0n) throw new Unusable("amount_invalid", "The amount is zero.");
-    if (amount.minor > AMOUNT_MINOR_MAX) throw new Unusable("amount_invalid", "The amount is larger than any rail carries.");
+    if (amount.minor > AMOUNT_MINOR_MAX)
+      throw new Unusable("amount_invalid", "The amount is larger than any rail carries.");
     return amount;
   } catch (error) {
     if (error instanceof Refusal) throw new Unusable("amount_invalid", error.message);
@@ -127,7 +137,8 @@ function readTime(body: Record<string, unknown>, { zone, now }: DarajaTerms): Da
     throw new Unusable("time_invalid", "TransTime is no moment of the calendar.");
   }
   if (at.getTime() > now.getTime() + FUTURE_MAX_MS) throw new Unusable("time_invalid", "TransTime lies in the future.");
-  if (at.getTime() < Date.UTC(2007, 0, 1)) throw new Unusable("time_invalid", "TransTime lies before mobile money existed.");
+  if (at.getTime() < Date.UTC(2007, 0, 1))
+    throw new Unusable("time_invalid", "TransTime lies before mobile money existed.");
   return at;
 }
 
@@ -136,7 +147,12 @@ function readPayer(body: Record<string, unknown>): Payer {
   const name = ["FirstName", "MiddleName", "LastName"]
     .map((field) => body[field])
     .filter((part): part is string => typeof part === "string" && part.trim() !== "" && part.length <= TEXT_MAX)
-    .map((part) => part.trim().replace(/\p{Cc}/gu, " ").toWellFormed())
+    .map((part) =>
+      part
+        .trim()
+        .replace(/\p{Cc}/gu, " ")
+        .toWellFormed(),
+    )
     .join(" ");
   const digits = /^\+?([1-9]\d{8,14})$/.exec(text)?.[1];
   if (digits !== undefined) {
@@ -147,6 +163,18 @@ function readPayer(body: Record<string, unknown>): Payer {
 }
 
 /** What makes two callbacks with one id the same payment: the money's facts, not how the payer's number is shown. */
-export function factsHash({ amount, shortcode, reference, paidAt }: { amount: { minor: bigint; currency: string }; shortcode: string; reference: string; paidAt: Date }): Uint8Array {
-  return createHash("sha256").update([amount.minor, amount.currency, shortcode, reference, paidAt.toISOString()].join("\n")).digest();
+export function factsHash({
+  amount,
+  shortcode,
+  reference,
+  paidAt,
+}: {
+  amount: { minor: bigint; currency: string };
+  shortcode: string;
+  reference: string;
+  paidAt: Date;
+}): Uint8Array {
+  return createHash("sha256")
+    .update([amount.minor, amount.currency, shortcode, reference, paidAt.toISOString()].join("\n"))
+    .digest();
 }

@@ -35,4 +35,9 @@ export type QuarantineReason =
 
 export type Parsed =
   | { readonly ok: true; readonly event: PaymentEvent }
-  | { readonly ok: false; readonly reason: QuarantineReason; readonly detail: string; readonly providerId: string | undefined };
+  | {
+      readonly ok: false;
+      readonly reason: QuarantineReason;
+      readonly detail: string;
+      readonly providerId: string | undefined;
+    };
