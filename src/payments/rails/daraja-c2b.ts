@@ -146,13 +146,9 @@ function readPayer(body: Record<string, unknown>): Payer {
   const text = body["MSISDN"] === undefined || body["MSISDN"] === null ? "" : readText(body, "MSISDN").trim();
   const name = ["FirstName", "MiddleName", "LastName"]
     .map((field) => body[field])
-    .filter((part): part is string => typeof part === "string" && part.trim() !== "" && part.length <= TEXT_MAX)
-    .map((part) =>
-      part
-        .trim()
-        .replace(/\p{Cc}/gu, " ")
-        .toWellFormed(),
-    )
+    .filter((part): part is string => typeof part === "string" && part.length <= TEXT_MAX)
+    .map((part) => part.replace(/\p{Cc}/gu, " ").trim().toWellFormed())
+    .filter((part) => part !== "")
     .join(" ");
   const digits = /^\+?([1-9]\d{8,14})$/.exec(text)?.[1];
   if (digits !== undefined) {
