@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { isSupportedCountry } from "libphonenumber-js/max";
 import { parseCurrency, type Currency } from "./kernel/money.ts";
 import { parseZone } from "./kernel/time.ts";
 
@@ -185,7 +186,7 @@ function checkUrl(value: string, protocols: readonly string[]): string {
 }
 
 function checkCountry(value: string): string {
-  if (!/^[A-Z]{2}$/.test(value)) throw new Error("two capital letters are needed, such as KE.");
+  if (!isSupportedCountry(value)) throw new Error("a country's two capital letters are needed, such as KE.");
   return value;
 }
 
@@ -201,10 +202,10 @@ function checkShortcode(value: string): string {
 }
 
 function checkSource(value: string): string {
-  const [address = "", prefix] = value.split("/");
-  const family = isIP(address);
-  if (family === 0) throw new Error(`"${value}" is not an address or a range such as 196.201.214.0/24.`);
-  if (prefix !== undefined) new BlockList().addSubnet(address, Number(prefix), family === 6 ? "ipv6" : "ipv4");
+  const [, address = "", prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(value) ?? [];
+  const bits = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1;
+  // A prefix that was left empty must not be read as 0, which is every address there is.
+  if (bits < 0 || Number(prefix ?? 0) > bits) throw new Error(`"${value}" is not an address or a range such as 196.201.214.0/24.`);
   return value;
 }
 
