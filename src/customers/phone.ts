@@ -8,8 +8,10 @@ export type E164 = `+${string}`;
 /** Reads a number as people and providers write it. `country` is where a number without prefix is from ("KE"). */
 export function parsePhone(text: string, country: string): E164 {
   const digitsOnly = /^[1-9]\d{9,14}$/.test(text) ? `+${text}` : text;
-  const parsed = parsePhoneNumberFromString(digitsOnly, country as CountryCode);
-  const local = parsed?.isValid() === true ? parsed : parsePhoneNumberFromString(text, country as CountryCode);
+  // The whole text is the number or nothing is: a number found inside a sentence may be another one's.
+  const options = { defaultCountry: country as CountryCode, extract: false };
+  const parsed = parsePhoneNumberFromString(digitsOnly, options);
+  const local = parsed?.isValid() === true ? parsed : parsePhoneNumberFromString(text, options);
   if (local === undefined || !local.isValid()) {
     throw new InvalidInput("That is not a phone number. Write it with the country, such as +254712345678.", "phone");
   }
