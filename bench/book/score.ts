@@ -28,6 +28,8 @@ export type Cause =
   | "whole days of light given by a person"
   | "a payment that gave no light in the seller's book"
   | "money taken back by the seller"
+  | "longer light than was paid for"
+  | "shorter light than was paid for"
   | "shifted by one of these before it"
   | "not explained";
 
@@ -102,5 +104,14 @@ function causeOf(
   }
   if (payments.some(({ minor, paidAt: at }) => minor < 0n && at <= transition.at))
     return "money taken back by the seller";
-  return earlier.length > 0 ? "shifted by one of these before it" : "not explained";
+  if (earlier.length > 0) return "shifted by one of these before it";
+  return residual(transition, ours);
+}
+
+/** What is left is told apart by which of the two lamps was lit longer. */
+function residual({ at, to }: RealTransition, ours: readonly Transition[]): Cause {
+  const before = ours.findLast((transition) => transition.at.getTime() <= at.getTime() + TOLERANCE_MS);
+  if (to === "DISABLED" && before?.to === "DISABLED") return "longer light than was paid for";
+  if ((to === "DISABLED" || to === "ENABLED") && before?.to === "ENABLED") return "shorter light than was paid for";
+  return "not explained";
 }
