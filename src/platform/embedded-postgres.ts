@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import {
+  chmodSync,
   chownSync,
   existsSync,
   lstatSync,
@@ -84,14 +85,20 @@ function choosePlaces(folder: string): Places {
   const wanted = join(resolve(folder), "postgres");
   if (process.getuid?.() !== 0) return { native, data: wanted, identity: {} };
   const identity = { uid: NOBODY, gid: NOBODY };
-  if (othersMayPass(native) && othersMayPass(dirname(wanted))) return { native, data: wanted, identity };
-  const shared = join("/var/tmp", `washa-${Buffer.from(wanted).toString("base64url").slice(-40)}`);
-  mkdirSync(shared, { recursive: true, mode: 0o755 });
-  const copy = join(shared, "native");
-  if (!existsSync(join(copy, "bin", "postgres"))) cpSync(native, copy, { recursive: true, verbatimSymlinks: false });
+  // Our own folder may be passed, not read; what is secret in it is closed by itself.
+  chmodSync(dirname(wanted), 0o711);
+  const shared = join("/var/tmp", `washa-${createHash("sha256").update(wanted).digest("hex").slice(0, 16)}`);
+  const placeOf = (name: string, own: string): string => {
+    if (othersMayPass(own)) return own;
+    mkdirSync(shared, { recursive: true, mode: 0o755 });
+    return join(shared, name);
+  };
+  const programs = placeOf("native", native);
+  // Links are followed: they name the closed folder.
+  if (!existsSync(join(programs, "bin", "postgres"))) cpSync(native, programs, { recursive: true, dereference: true });
   return {
-    native: othersMayPass(native) ? native : copy,
-    data: othersMayPass(dirname(wanted)) ? wanted : join(shared, "postgres"),
+    native: programs,
+    data: placeOf("postgres", dirname(wanted)) === dirname(wanted) ? wanted : join(shared, "postgres"),
     identity,
   };
 }
