@@ -16,7 +16,7 @@ import {
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { openClient } from "./database.ts";
 
@@ -46,18 +46,21 @@ function nativeFolder(): string {
   }
 }
 
-/** Its install script makes these links; where install scripts were skipped, we make them before the first start. */
-function completeSymlinks(native: string): void {
+/**
+ * Its install script makes these links; where install scripts were skipped, we make them before the first start. `anew`
+ * replaces those that are there: in a copy they may still lead back to where they were copied from.
+ */
+function completeSymlinks(native: string, { anew = false } = {}): void {
   const list = join(native, "pg-symlinks.json");
   if (!existsSync(list)) return;
   const links = JSON.parse(readFileSync(list, "utf8")) as { source: string; target: string }[];
-  const root = dirname(native);
   for (const { source, target } of links) {
-    const place = join(root, target);
+    const place = join(native, relative("native", target));
+    if (anew) rmSync(place, { force: true });
     if (lstatSync(place, { throwIfNoEntry: false }) !== undefined) continue;
     mkdirSync(dirname(place), { recursive: true });
     try {
-      symlinkSync(join(root, source), place);
+      symlinkSync(relative(dirname(place), join(native, relative("native", source))), place);
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error; // another process was quicker
     }
@@ -94,8 +97,10 @@ function choosePlaces(folder: string): Places {
     return join(shared, name);
   };
   const programs = placeOf("native", native);
-  // Links are followed: they name the closed folder.
-  if (!existsSync(join(programs, "bin", "postgres"))) cpSync(native, programs, { recursive: true, dereference: true });
+  if (programs !== native && !existsSync(join(programs, "bin", "postgres"))) {
+    cpSync(native, programs, { recursive: true });
+    completeSymlinks(programs, { anew: true });
+  }
   return {
     native: programs,
     data: placeOf("postgres", dirname(wanted)) === dirname(wanted) ? wanted : join(shared, "postgres"),
