@@ -18,7 +18,10 @@ export interface TestApp {
   settle(): Promise<number>;
 }
 
-export async function startTestApp({ roles = ["api"], env = {} }: { roles?: readonly ("api" | "settle" | "worker")[]; env?: Record<string, string> } = {}): Promise<
+export async function startTestApp({
+  roles = ["api"],
+  env = {},
+}: { roles?: readonly ("api" | "settle" | "worker")[]; env?: Record<string, string> } = {}): Promise<
   TestApp & { drop(): Promise<void> }
 > {
   const cloned = await cloneDatabase({ connectionsMax: 1 });

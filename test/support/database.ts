@@ -21,16 +21,21 @@ export async function cloneDatabase({ connectionsMax = 10 }: { connectionsMax?: 
     async drop() {
       await database.close();
       const dropper = openClient(inject("superuserUrl"), 1);
-      const [left] = await dropper`select count(*)::int as count from pg_stat_activity where datname = ${name} and application_name like 'washa%'`;
+      const [left] =
+        await dropper`select count(*)::int as count from pg_stat_activity where datname = ${name} and application_name like 'washa%'`;
       await dropper.unsafe(`drop database "${name}" with (force)`);
       await dropper.end();
-      if (Number(left?.["count"]) > 0) throw new Error(`${String(left?.["count"])} connections of this test file were left open.`);
+      if (Number(left?.["count"]) > 0)
+        throw new Error(`${String(left?.["count"])} connections of this test file were left open.`);
     },
   };
 }
 
 /** Gives the test file a database of its own. Read `.current` inside tests. */
-export function useDatabase(options: { connectionsMax?: number } = {}): { readonly current: Database; readonly url: string } {
+export function useDatabase(options: { connectionsMax?: number } = {}): {
+  readonly current: Database;
+  readonly url: string;
+} {
   let cloned: Awaited<ReturnType<typeof cloneDatabase>> | undefined;
   beforeAll(async () => {
     cloned = await cloneDatabase(options);

@@ -38,16 +38,40 @@ export interface Household {
 
 export async function makeHousehold(
   { app, clock }: TestApp,
-  { terms = {}, timeDivider = 1, phone, planCode }: { terms?: Partial<Terms>; timeDivider?: number; phone?: string; planCode?: string } = {},
+  {
+    terms = {},
+    timeDivider = 1,
+    phone,
+    planCode,
+  }: { terms?: Partial<Terms>; timeDivider?: number; phone?: string; planCode?: string } = {},
 ): Promise<Household> {
   serials += 1;
   const serial = `SHS-${process.pid}-${String(serials).padStart(5, "0")}`;
   const key = createHash("md5").update(serial).digest("hex");
   const number = phone ?? `+2547${String(10_000_000 + serials).padStart(8, "0")}`;
   const contract = await app.database.db.transaction(async (tx) => {
-    await app.devices.importCsv(tx, `Serial Number,Key,Count,Time Divider,Hardware Model\n${serial},${key},1,${timeDivider},Home 60\n`);
-    const code = planCode ?? (await app.credit.plans.create(tx, { code: `plan-${serials}-${process.pid}`, name: "Home 60", terms: { ...PLAIN_TERMS, ...terms } })).code;
-    const customer = await app.customers.register(tx, { name: `Asha ${serials}`, language: "en", area: "kitui", phones: [number], serviceConsent: true, marketingConsent: false, actor: "test" });
+    await app.devices.importCsv(
+      tx,
+      `Serial Number,Key,Count,Time Divider,Hardware Model\n${serial},${key},1,${timeDivider},Home 60\n`,
+    );
+    const code =
+      planCode ??
+      (
+        await app.credit.plans.create(tx, {
+          code: `plan-${serials}-${process.pid}`,
+          name: "Home 60",
+          terms: { ...PLAIN_TERMS, ...terms },
+        })
+      ).code;
+    const customer = await app.customers.register(tx, {
+      name: `Asha ${serials}`,
+      language: "en",
+      area: "kitui",
+      phones: [number],
+      serviceConsent: true,
+      marketingConsent: false,
+      actor: "test",
+    });
     return await app.credit.sell(tx, { customerId: customer.id, serial, planCode: code, actor: "test" });
   });
   const { db } = app.database;
@@ -56,18 +80,32 @@ export async function makeHousehold(
     accountNumber: formatAccountNumber(contract.accountNumber),
     phone: number,
     serial,
-    lamp: makeLamp({ serial, keyHex: key, count: 1, timeDivider, restrictedDigits: false, lockoutPolicy: "docs", clock: { now: () => clock.now().getTime() } }),
+    lamp: makeLamp({
+      serial,
+      keyHex: key,
+      count: 1,
+      timeDivider,
+      restrictedDigits: false,
+      lockoutPolicy: "docs",
+      clock: { now: () => clock.now().getTime() },
+    }),
     async refreshed() {
       const found = await app.credit.find(db, contract.id);
       if (found === undefined) throw new Error("The contract is gone.");
       return found;
     },
     async tokens() {
-      const rows = await db.execute<{ digits: string }>(sql`select digits from devices.tokens where device_id = ${contract.deviceId} order by count`);
+      const rows = await db.execute<{ digits: string }>(
+        sql`select digits from devices.tokens where device_id = ${contract.deviceId} order by count`,
+      );
       return rows.map(({ digits }) => digits);
     },
     async messages() {
-      return [...(await db.execute<{ template: string; values: Record<string, string> }>(sql`select template, template_values as values from messaging.messages where to_phone = ${number} order by created_at, id`))];
+      return [
+        ...(await db.execute<{ template: string; values: Record<string, string> }>(
+          sql`select template, template_values as values from messaging.messages where to_phone = ${number} order by created_at, id`,
+        )),
+      ];
     },
   };
 }
@@ -106,7 +144,11 @@ export function c2bBody({ clock }: Pick<TestApp, "clock">, options: C2bOptions):
   };
 }
 
-export async function postC2b({ url }: Pick<TestApp, "url">, body: unknown, door: "confirmation" | "validation" = "confirmation"): Promise<{ status: number; answer: Record<string, unknown> }> {
+export async function postC2b(
+  { url }: Pick<TestApp, "url">,
+  body: unknown,
+  door: "confirmation" | "validation" = "confirmation",
+): Promise<{ status: number; answer: Record<string, unknown> }> {
   const response = await fetch(`${url}/rails/daraja/${TEST_DARAJA_SECRET}/${door}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -118,6 +160,7 @@ export async function postC2b({ url }: Pick<TestApp, "url">, body: unknown, door
 /** Pays through the door and settles; fails when the door does not answer success. */
 export async function pay(place: TestApp, options: C2bOptions): Promise<void> {
   const { status, answer } = await postC2b(place, c2bBody(place, options));
-  if (status !== 200 || answer["ResultCode"] !== 0) throw new Error(`The door answered ${status} ${JSON.stringify(answer)}`);
+  if (status !== 200 || answer["ResultCode"] !== 0)
+    throw new Error(`The door answered ${status} ${JSON.stringify(answer)}`);
   await place.settle();
 }
