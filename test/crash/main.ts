@@ -1,0 +1,247 @@
+/**
+ * Kills the real program and its PostgreSQL while payments come in, and then counts: `node test/crash/main.ts --kills 100`.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startSmsGateway, type SmsGatewaySimulator } from "../../simulators/sms-gateway/sms-gateway.ts";
+import { migrateDatabase } from "../../src/platform/database.ts";
+import { requireDatabase } from "../../src/platform/embedded-postgres.ts";
+import { countUnfinished, readBooks } from "./books.ts";
+import { makeChance, type Chance } from "./chance.ts";
+import { startLoad, type Load } from "./load.ts";
+import { findBlindSpots } from "./planted-faults.ts";
+import { programEnvironment, startProgram, type Program } from "./program.ts";
+import { reconcile, type Check, type Outside } from "./reconcile.ts";
+import { startServer, type Server } from "./server.ts";
+import { seedVillage } from "./village.ts";
+
+const HELP = `Kills the real program with SIGKILL at random moments under load, restarts it, and reconciles its books at the end.
+
+Usage: npm run test:crash -- [--kills N] [--seed N] [--contracts N] [--callers N]
+
+  --kills N      how many kills (100); about a tenth of them hit PostgreSQL instead of the program
+  --seed N       draws the payments, the victims and the moments (random); the same seed draws the same ones,
+                 though what the machine was doing at that moment can differ
+  --contracts N  contracts that are paid for (60)
+  --callers N    callers that pay at once, without end (12)
+  --keep         leave the database folder behind
+  --help         this text
+
+Exit code 1 when a payment is lost or doubled, a token doubled or skipped, a message missing, or any other promise broken.
+`;
+
+const READY_TIMEOUT_MS = 60_000;
+const QUIET_TIMEOUT_MS = 180_000;
+const ROLES = "api,settle,worker";
+const BROKEN_SHOWN_MAX = 5;
+
+interface Stage {
+  readonly server: Server;
+  readonly environments: readonly Record<string, string>[];
+  /** A place per environment; undefined while nobody stands there. */
+  readonly programs: (Program | undefined)[];
+  /** Ends of a program that nobody asked for. */
+  readonly falls: string[];
+}
+
+function wholeOption(text: string | undefined, fallback: number, name: string): number {
+  if (text === undefined) return fallback;
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} takes a whole number. See --help.`);
+  return Number(text);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("The system gave no port.");
+  return address.port;
+}
+
+/** Starts who is missing at the wanted places; notes who ended without having been killed. */
+function fillPlaces(stage: Stage, wanted: number): void {
+  stage.environments.forEach((environment, place) => {
+    const there = stage.programs[place];
+    if (there?.ended !== undefined && !there.ended.asked)
+      stage.falls.push(`a program ended by itself with code ${String(there.ended.code)}: ${there.lastWords}`);
+    if (there?.ended !== undefined) stage.programs[place] = undefined;
+    if (place < wanted) stage.programs[place] ??= startProgram({ environment, roles: ROLES });
+  });
+}
+
+async function untilAllReady(stage: Stage): Promise<void> {
+  for (const program of stage.programs) {
+    if (program === undefined || (await program.untilReady(READY_TIMEOUT_MS))) continue;
+    if (program.ended === undefined) throw new Error(`The program was not ready after a minute: ${program.lastWords}`);
+  }
+}
+
+/** One kill: at a drawn moment after all are ready or, sometimes, while they still start. */
+async function killSomething(stage: Stage, chance: Chance): Promise<"program" | "postgres"> {
+  const isPostgres = chance.happens(0.1);
+  const isEarly = chance.happens(0.15);
+  const childrenToo = chance.happens(0.5);
+  const moment = chance.below(isEarly ? 1_500 : 700);
+  const places = chance.next();
+  fillPlaces(stage, places < 0.3 ? 2 : 1);
+  const victimDraw = chance.next();
+  if (!isEarly) await untilAllReady(stage);
+  await new Promise((resolve) => setTimeout(resolve, moment));
+  if (isPostgres) {
+    await stage.server.killAndRestart({ childrenToo });
+    return "postgres";
+  }
+  const running = stage.programs.filter((program) => program !== undefined && program.ended === undefined);
+  await running[Math.floor(victimDraw * running.length)]?.kill();
+  return "program";
+}
+
+/** Lets one program finish everything that was begun: also what a killed worker held until its claim ran out. */
+async function untilQuiet(stage: Stage, databaseUrl: string): Promise<void> {
+  const until = performance.now() + QUIET_TIMEOUT_MS;
+  for (;;) {
+    fillPlaces(stage, 1);
+    await untilAllReady(stage);
+    const left = await countUnfinished(databaseUrl);
+    if (left.callbacks + left.events + left.messages === 0 || performance.now() > until) return;
+    progress(`settling: ${left.callbacks} callbacks, ${left.events} events and ${left.messages} messages wait`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r${text.padEnd(100)}`);
+}
+
+function report(checks: readonly Check[]): void {
+  for (const { promise, checked, broken } of checks) {
+    process.stdout.write(
+      `${broken.length === 0 ? "ok    " : "BROKEN"}  ${String(checked).padStart(7)}  ${promise}${broken.length === 0 ? "" : ` (${broken.length} times)`}\n`,
+    );
+    for (const text of broken.slice(0, BROKEN_SHOWN_MAX)) process.stdout.write(`                   ${text}\n`);
+  }
+}
+
+const brokenOf = (checks: readonly Check[], words: string): number =>
+  checks.filter(({ promise }) => promise.includes(words)).reduce((total, { broken }) => total + broken.length, 0);
+
+async function crashAndCount({
+  kills,
+  seed,
+  stage,
+  load,
+  databaseUrl,
+  sms,
+}: {
+  kills: number;
+  seed: number;
+  stage: Stage;
+  load: Load;
+  databaseUrl: string;
+  sms: SmsGatewaySimulator;
+}): Promise<{
+  killed: Record<"program" | "postgres", number>;
+  code: number | null;
+}> {
+  const chance = makeChance(seed);
+  const killed = { program: 0, postgres: 0 };
+  for (let kill = 1; kill <= kills; kill++) {
+    killed[await killSomething(stage, chance)] += 1;
+    const text = `${kill} of ${kills} kills (${killed.postgres} of PostgreSQL), ${load.told.size} payments, ${sms.requests} SMS`;
+    progress(text);
+    if (!process.stderr.isTTY && kill % 10 === 0) process.stdout.write(`${text}\n`);
+  }
+  fillPlaces(stage, 1);
+  await untilAllReady(stage);
+  await load.stop();
+  await untilQuiet(stage, databaseUrl);
+  await stage.programs[1]?.kill();
+  const code = (await stage.programs[0]?.stop()) ?? null;
+  return { killed, code };
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      kills: { type: "string" },
+      seed: { type: "string" },
+      contracts: { type: "string" },
+      callers: { type: "string" },
+      keep: { type: "boolean" },
+      help: { type: "boolean" },
+    },
+  });
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const kills = wholeOption(values.kills, 100, "kills");
+  const seed = wholeOption(values.seed, Math.floor(Math.random() * 1_000_000), "seed");
+  const startedAt = performance.now();
+  process.stdout.write(
+    `Seed ${seed}: ${kills} kills. The same again: npm run test:crash -- --kills ${kills} --seed ${seed}\n`,
+  );
+  const folder = mkdtempSync(join(tmpdir(), "washa-crash-"));
+  const server = await startServer({ folder });
+  const sms = await startSmsGateway({ seed, shares: { http_500: 0.03 } });
+  const programs: (Program | undefined)[] = [undefined, undefined];
+  try {
+    const databaseUrl = await requireDatabase(server.current, "washa");
+    await migrateDatabase(databaseUrl);
+    const environments = [await freePort(), await freePort()].map((httpPort) =>
+      programEnvironment({ databaseUrl, httpPort, smsUrl: sms.url }),
+    );
+    const households = await seedVillage(environments[0] ?? {}, {
+      contracts: wholeOption(values.contracts, 60, "contracts"),
+      chance: makeChance(seed + 1),
+    });
+    const stage: Stage = { server, environments, programs, falls: [] };
+    const doors = (): readonly string[] =>
+      programs.flatMap((program) => (program === undefined || program.ended !== undefined ? [] : [program.url]));
+    const load = startLoad({ seed, callers: wholeOption(values.callers, 12, "callers"), households, doors });
+    const { killed, code } = await crashAndCount({ kills, seed, stage, load, databaseUrl, sms });
+    progress("");
+    const outside: Outside = { told: [...load.told.values()], households, arrived: sms.messages() };
+    const books = await readBooks(databaseUrl);
+    const checks: readonly Check[] = [
+      ...reconcile(books, outside),
+      { promise: "the door answers as it should", checked: load.told.size, broken: load.wrongAnswers },
+      { promise: "a program ends only when it is killed", checked: killed.program + 1, broken: stage.falls },
+      {
+        promise: "a program that is asked to stop ends with success",
+        checked: 1,
+        broken: code === 0 ? [] : [`exit code ${String(code)}`],
+      },
+    ];
+    report(checks);
+    const { planted, unnoticed } = findBlindSpots(books, outside);
+    const acknowledged = outside.told.filter(({ successes }) => successes > 0).length;
+    const attempts = outside.told.reduce((total, about) => total + about.attempts, 0);
+    process.stdout.write(
+      `\n${killed.program} kills of the program and ${killed.postgres} of PostgreSQL in ${Math.round((performance.now() - startedAt) / 1000)} s (seed ${seed}).\n` +
+        `${outside.told.length} payments in ${attempts} requests, ${acknowledged} acknowledged; ${books.receipts.length} booked, ${books.tokens.length} tokens, ` +
+        `${books.messages.length} messages, which arrived ${outside.arrived.length} times.\n` +
+        `The checks noticed ${planted - unnoticed.length} of ${planted} faults planted in copies of these books${unnoticed.length === 0 ? "" : `, but not ${unnoticed.join(", ")}`}.\n` +
+        `${brokenOf(checks, "not lost")} lost, ${brokenOf(checks, "not doubled")} doubled payments; ${brokenOf(checks, "without gap")} devices with doubled or skipped tokens; ` +
+        `${brokenOf(checks, "outbox")} messages not exactly once in the outbox.\n`,
+    );
+    return checks.every(({ broken }) => broken.length === 0) && unnoticed.length === 0 ? 0 : 1;
+  } finally {
+    for (const program of programs) await program?.kill();
+    await sms.stop();
+    await server.stop();
+    if (values.keep === true) process.stdout.write(`The database is left in ${folder}.\n`);
+    else rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 1;
+}
