@@ -34,12 +34,20 @@ export function makePlans({ clock, makeId }: { clock: Clock; makeId: MakeId }): 
     db: Db | Tx,
     ids: readonly PlanVersionId[],
   ): Promise<ReadonlyMap<PlanVersionId, PlanVersion>> {
-    const missing = ids.filter((id) => !remembered.has(id));
-    if (missing.length > 0) {
-      if (remembered.size > VERSIONS_REMEMBERED_MAX) remembered.clear();
-      for (const version of await store.findVersions(db, missing)) remembered.set(version.id, version);
+    const wanted = [...new Set(ids)];
+    const found = new Map<PlanVersionId, PlanVersion>();
+    for (const id of wanted) {
+      const version = remembered.get(id);
+      if (version !== undefined) found.set(id, version);
     }
-    return remembered;
+    const missing = wanted.filter((id) => !found.has(id));
+    if (missing.length === 0) return found;
+    if (remembered.size > VERSIONS_REMEMBERED_MAX) remembered.clear();
+    for (const version of await store.findVersions(db, missing)) {
+      remembered.set(version.id, version);
+      found.set(version.id, version);
+    }
+    return found;
   }
 
   async function create(tx: Tx, { code, name, terms, effectiveAt }: NewPlan): Promise<PlanVersion> {

@@ -27,6 +27,7 @@ export interface Purchase {
 export interface Workspace {
   readonly contracts: Map<ContractId, ContractRow>;
   readonly terms: ReadonlyMap<ContractId, readonly TermsRow[]>;
+  readonly versions: ReadonlyMap<PlanVersion["id"], PlanVersion>;
   readonly issuer: TokenIssuer;
   readonly contacts: ReadonlyMap<CustomerId, Contact>;
   readonly allocations: AllocationRow[];
@@ -67,11 +68,12 @@ export function makeReceiptJobs({
   async function open(tx: Tx, locked: readonly ContractRow[]): Promise<Workspace> {
     const ids = locked.map(({ id }) => id);
     const terms = await store.findTerms(tx, ids);
-    await plans.versions(tx, [...new Set([...terms.values()].flat().map(({ planVersionId }) => planVersionId))]);
+    const versionIds = [...terms.values()].flat().map(({ planVersionId }) => planVersionId);
     await openRentAccounts(tx, locked);
     return {
       contracts: new Map(locked.map((contract) => [contract.id, contract])),
       terms,
+      versions: await plans.versions(tx, versionIds),
       issuer: await devices.lockForTokens(tx, [...new Set(locked.map(({ deviceId }) => deviceId))]),
       contacts: await customers.contacts(tx, [...new Set(locked.map(({ customerId }) => customerId))]),
       allocations: [],
@@ -93,7 +95,7 @@ export function makeReceiptJobs({
   function buy(workspace: Workspace, contractId: ContractId, purchase: Purchase): readonly Line[] {
     const contract = workspace.contracts.get(contractId);
     if (contract === undefined) throw new Error(`Bug: contract ${contractId} was not locked.`);
-    const version = versionAt(workspace.terms.get(contractId) ?? [], purchase.paidAt, known);
+    const version = versionAt(workspace, contractId, purchase.paidAt);
     const device = workspace.issuer.device(contract.deviceId);
     const standing = standingOf(contract, version);
     const payment = { receivedMinor: purchase.amount.minor, paidAt: purchase.paidAt, bookedAt: clock.now() };
@@ -118,13 +120,6 @@ export function makeReceiptJobs({
     );
     return creditLines(contract, allocation);
   }
-
-  const known = (id: PlanVersion["id"]): PlanVersion => {
-    const version = knownVersions.get(id);
-    if (version === undefined) throw new Error(`Bug: plan version ${id} was not loaded.`);
-    return version;
-  };
-  let knownVersions: ReadonlyMap<PlanVersion["id"], PlanVersion> = new Map();
 
   function allocationRow(
     contractId: ContractId,
@@ -173,12 +168,6 @@ export function makeReceiptJobs({
     );
   }
 
-  async function openLoaded(tx: Tx, locked: readonly ContractRow[]): Promise<Workspace> {
-    const workspace = await open(tx, locked);
-    knownVersions = await plans.versions(tx, []);
-    return workspace;
-  }
-
   async function allocateReceipts(tx: Tx, receipts: readonly Receipt[]): Promise<readonly Destination[]> {
     const byPayer = await contractsByPayer(tx, receipts);
     const numbers = receipts.map(({ reference }) => parseAccountNumber(reference));
@@ -187,7 +176,7 @@ export function makeReceiptJobs({
       numbers: [...new Set(numbers.filter((number) => number !== undefined))],
     });
     const byNumber = new Map<AccountNumber, ContractRow>(locked.map((contract) => [contract.accountNumber, contract]));
-    const workspace = await openLoaded(tx, locked);
+    const workspace = await open(tx, locked);
     const destinations = receipts.map((): Destination => ({ kind: "suspense", reason: "account_unknown" }));
     // Payments of one contract buy in the order in which they were made, whatever the order of their arrival.
     const order = receipts.map((_, at) => at).sort((left, right) => comparePaid(receipts[left], receipts[right]));
@@ -276,7 +265,7 @@ export function makeReceiptJobs({
     if (contract.state === "written_off") throw new NotAllowedNow("This contract is written off.");
     if (contract.currency !== receipt.amount.currency)
       throw new NotAllowedNow("The payment is in another currency than the contract.");
-    const workspace = await openLoaded(tx, locked);
+    const workspace = await open(tx, locked);
     const lines = buy(workspace, contractId, {
       cause: receipt.id,
       receiptId: receipt.id,
@@ -287,7 +276,7 @@ export function makeReceiptJobs({
     return lines;
   }
 
-  return { allocateReceipts, matchReceipt, open: openLoaded, buy, save };
+  return { allocateReceipts, matchReceipt, open, buy, save };
 }
 
 function comparePaid(left: Receipt | undefined, right: Receipt | undefined): number {
@@ -296,10 +285,12 @@ function comparePaid(left: Receipt | undefined, right: Receipt | undefined): num
 }
 
 /** The terms in force at the provider's event time; money paid before the first terms buys under the first. */
-function versionAt(terms: readonly TermsRow[], at: Date, known: (id: PlanVersion["id"]) => PlanVersion): PlanVersion {
-  const inForce = terms.findLast(({ effectiveAt }) => effectiveAt <= at) ?? terms[0];
-  if (inForce === undefined) throw new Error("Bug: a contract without terms.");
-  return known(inForce.planVersionId);
+function versionAt({ terms, versions }: Workspace, contractId: ContractId, at: Date): PlanVersion {
+  const rows = terms.get(contractId) ?? [];
+  const inForce = rows.findLast(({ effectiveAt }) => effectiveAt <= at) ?? rows[0];
+  const version = inForce === undefined ? undefined : versions.get(inForce.planVersionId);
+  if (version === undefined) throw new Error(`Bug: contract ${contractId} has no terms.`);
+  return version;
 }
 
 /** The fraction owed is counted in the price it came from; under another price it lapses, in the customer's favour. */
