@@ -125,11 +125,12 @@ export interface Quarantined {
   readonly receivedAt: Date;
 }
 
+/** The bytes travel as text that the database decodes: a parameter of type bytea would be encoded a second time. */
 export async function quarantine(db: Db | Tx, item: Quarantined): Promise<void> {
   await db.execute(sql`
     insert into payments.quarantine (rail, door, reason, detail, provider_id, source_address, raw, received_at)
     values (${item.rail}, ${item.door}, ${item.reason}, ${item.detail}, ${item.providerId ?? null}, ${item.sourceAddress},
-      ${`\\x${Buffer.from(item.raw).toString("hex")}`}::bytea, ${item.receivedAt.toISOString()})`);
+      decode(${Buffer.from(item.raw).toString("hex")}, 'hex'), ${item.receivedAt.toISOString()})`);
 }
 
 interface PendingRow extends Record<string, unknown> {

@@ -24,8 +24,10 @@ export interface DarajaDoor {
   idle(): Promise<void>;
 }
 
+type Door = "validation" | "confirmation";
+
 export interface DoorObserver {
-  callback(door: "validation" | "confirmation", outcome: string): void;
+  callback(door: Door, outcome: string): void;
 }
 
 /** A C2B body has some 500 bytes; sixteen kilobytes leave room for any field Safaricom may add. */
@@ -82,11 +84,10 @@ export function makeDarajaDoor({
 
   async function keep(
     request: Request,
-    about: { reason: QuarantineReason; detail: string; providerId: string | undefined },
+    about: { door: Door; reason: QuarantineReason; detail: string; providerId: string | undefined },
   ): Promise<void> {
     await store.quarantine(db, {
       rail: DARAJA_C2B,
-      door: "confirmation",
       ...about,
       sourceAddress: sourceAddressOf(request),
       raw: bytesOf(request),
@@ -99,9 +100,10 @@ export function makeDarajaDoor({
     const bytes = bytesOf(request);
     const parsed = parseDarajaC2b(bytes, { shortcodes, currency, zone, now: receivedAt });
     if (!parsed.ok) {
-      await keep(request, parsed);
+      const { reason, detail, providerId } = parsed;
+      await keep(request, { door: "confirmation", reason, detail, providerId });
       observer.callback("confirmation", parsed.reason);
-      response.status(400).json({ ...rejection(CODE_OF[parsed.reason]), ResultDesc: `Rejected: ${parsed.detail}` });
+      response.status(400).json({ ...rejection(codeOf(parsed)), ResultDesc: `Rejected: ${parsed.detail}` });
       return;
     }
     const outcome = await group.add({
@@ -114,6 +116,7 @@ export function makeDarajaDoor({
     observer.callback("confirmation", outcome);
     if (outcome === "conflict") {
       await keep(request, {
+        door: "confirmation",
         reason: "conflict",
         detail: `${parsed.event.providerId} was received before with another amount, account or time.`,
         providerId: parsed.event.providerId,
@@ -128,7 +131,7 @@ export function makeDarajaDoor({
 
   async function validate(request: Request, response: Response): Promise<void> {
     const parsed = parseDarajaC2b(bytesOf(request), { shortcodes, currency, zone, now: clock.now() });
-    const code = parsed.ok ? await refusalOf(parsed.event) : CODE_OF[parsed.reason];
+    const code = parsed.ok ? await refusalOf(parsed.event) : codeOf(parsed);
     observer.callback("validation", code ?? "accepted");
     // Safaricom wants HTTP 200 with a code for a refusal too; a malformed body is a 400 that a developer will notice.
     response
@@ -167,9 +170,11 @@ export function makeDarajaDoor({
       next();
       return;
     }
-    observer.callback("confirmation", "source_not_allowed");
+    const door: Door = request.path.endsWith("/validation") ? "validation" : "confirmation";
+    observer.callback(door, "source_not_allowed");
     if (mayKeepForeign())
       await keep(request, {
+        door,
         reason: "source_not_allowed",
         detail: "The caller's address is not on the allow-list.",
         providerId: undefined,
@@ -209,6 +214,18 @@ const CODE_OF: Record<QuarantineReason, ValidationRejection> = {
   time_invalid: "C2B00016",
   conflict: "C2B00016",
 };
+
+/** M-Pesa tells the payer which of their entries was refused, so an unreadable field is named by its own code. */
+const CODE_OF_FIELD: Readonly<Record<string, ValidationRejection>> = {
+  MSISDN: "C2B00011",
+  BillRefNumber: "C2B00012",
+  TransAmount: "C2B00013",
+  BusinessShortCode: "C2B00015",
+};
+
+function codeOf({ reason, field }: { reason: QuarantineReason; field: string | undefined }): ValidationRejection {
+  return CODE_OF_FIELD[field ?? ""] ?? CODE_OF[reason];
+}
 
 const sha256 = (text: string): Uint8Array => createHash("sha256").update(text).digest();
 

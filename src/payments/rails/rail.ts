@@ -38,6 +38,8 @@ export type Parsed =
   | {
       readonly ok: false;
       readonly reason: QuarantineReason;
+      /** The field that has no readable value, when one field was the cause. */
+      readonly field: string | undefined;
       readonly detail: string;
       readonly providerId: string | undefined;
     };
