@@ -31,23 +31,25 @@ function connectionOptions(url: string): postgres.Options<Record<string, never>>
     connect_timeout: 10,
     idle_timeout: 0,
     max_lifetime: null,
+    backoff: reconnectPauseSeconds,
     fetch_types: false,
     onnotice: () => undefined,
     ...(overSocketFile
       ? {}
       : {
-          socket: () =>
-            new Promise((resolve, reject) => {
-              const socket = connect({ host: decodeURIComponent(hostname), port: Number(port || 5432), noDelay: true });
-              socket.once("error", reject);
-              socket.once("connect", () => {
-                socket.off("error", reject);
-                resolve(socket);
-              });
-            }),
+          // Handed over while it still connects: what is written before is kept by Node. A promise that rejects would lose the
+          // connection's place in the pool for ever, so that after an outage of PostgreSQL nobody could connect again.
+          socket: () => connect({ host: decodeURIComponent(hostname), port: Number(port || 5432), noDelay: true }),
         }),
   };
 }
+
+/** The driver's own pause grows to twenty seconds, shared by the pool: a database that is back must not wait that long for us. */
+function reconnectPauseSeconds(failures: number): number {
+  return Math.min(0.02 * 2 ** failures, RECONNECT_PAUSE_MAX_SECONDS);
+}
+
+const RECONNECT_PAUSE_MAX_SECONDS = 0.5;
 
 /** The role the program works as: it owns nothing and may not change what is append-only. Made by the first migration. */
 const APP_ROLE = "washa_app";
