@@ -99,7 +99,8 @@ export function makeSettleLoop({
     if (setAside !== undefined) observer.failed({ callbackId, error, setAside });
   }
 
-  async function settleOnce(): Promise<number> {
+  /** Claimed and booked differ by what failed alone: a batch of nothing but poison must not hide what is due behind it. */
+  async function settleBatch(): Promise<{ claimed: number; settled: number }> {
     let claimed: readonly store.PendingCallback[] = [];
     try {
       await database.db.transaction(async (tx) => {
@@ -107,20 +108,20 @@ export function makeSettleLoop({
         if (claimed.length > 0) await book(tx, claimed);
       });
       observer.settled(claimed.length);
-      return claimed.length;
+      return { claimed: claimed.length, settled: claimed.length };
     } catch (error) {
       // A deadlock or a lost connection says nothing about the callbacks: the same batch is simply due again.
       if (isTransient(error) || claimed.length === 0) throw error;
       let settled = 0;
       for (const { callbackId } of claimed) settled += await settleAlone(callbackId);
       observer.settled(settled);
-      return settled;
+      return { claimed: claimed.length, settled };
     }
   }
 
   async function settleAll(): Promise<number> {
     let total = 0;
-    for (let settled = await settleOnce(); settled > 0; settled = await settleOnce()) total += settled;
+    for (let batch = await settleBatch(); batch.claimed > 0; batch = await settleBatch()) total += batch.settled;
     return total;
   }
 
@@ -149,8 +150,8 @@ export function makeSettleLoop({
     while (!stopping) {
       try {
         woken = false;
-        const settled = await settleOnce();
-        if (settled === 0) await sleep(sweepMs);
+        const { claimed } = await settleBatch();
+        if (claimed === 0) await sleep(sweepMs);
       } catch (error) {
         observer.waiting(error);
         await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
@@ -163,7 +164,7 @@ export function makeSettleLoop({
       unlisten = await database.listen(store.SETTLE_CHANNEL, rouse);
       running = run();
     },
-    settleOnce,
+    settleOnce: async () => (await settleBatch()).settled,
     settleAll,
     async stop() {
       stopping = true;

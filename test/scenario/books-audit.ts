@@ -1,0 +1,31 @@
+import { sql } from "drizzle-orm";
+import { expect } from "vitest";
+import type { TestApp } from "../support/app.ts";
+
+/**
+ * What must hold of a program's books at any moment, whatever happened before: the money invariants in one look, read
+ * straight from the tables. Every figure that is named is zero.
+ */
+export async function auditBooks({ app }: TestApp): Promise<void> {
+  const [row] = await app.database.db.execute<Record<string, string>>(sql`
+    select
+      (select count(*) from (select currency from ledger.postings group by currency having sum(amount_minor) <> 0) t) as currencies_out_of_balance,
+      (select count(*) from (select transaction_id from ledger.postings group by transaction_id, currency having sum(amount_minor) <> 0) t) as transactions_out_of_balance,
+      (select count(*) from ledger.balances b full join (select account_id, sum(amount_minor) as total, count(*) as lines from ledger.postings group by account_id) p
+        using (account_id) where b.balance_minor is distinct from p.total or b.posting_count is distinct from p.lines) as balances_not_the_sum,
+      (select count(*) from payments.callbacks c full join payments.receipts r on r.callback_id = c.id full join payments.pending p on p.callback_id = c.id
+        where (r.id is null) = (p.callback_id is null) or (r.id is not null and (r.amount_minor, r.currency, r.provider_id) is distinct from (c.amount_minor, c.currency, c.provider_id))) as callbacks_neither_booked_nor_pending,
+      (select count(*) from payments.receipts r left join payments.suspense s on s.receipt_id = r.id left join credit.allocations a on a.cause = r.id::text
+        where (a.id is null) <> (s.receipt_id is not null and s.resolved_at is null) or a.received_minor <> r.amount_minor) as receipts_not_in_one_place,
+      (select count(*) from credit.contracts c join ledger.balances b on b.account_id = c.credit_account_id where -b.balance_minor <> c.carried_minor) as held_money_not_in_books,
+      (select count(*) from credit.contracts c join ledger.balances b on b.account_id = c.refundable_account_id where -b.balance_minor <> c.refundable_minor) as refundable_not_in_books,
+      (select count(*) from credit.contracts c join ledger.balances b on b.account_id = c.debt_account_id where b.balance_minor <> c.debt_minor) as debt_not_in_books,
+      (select count(*) from credit.contracts c join ledger.balances b on b.account_id = c.receivable_account_id where b.balance_minor <> c.outstanding_minor) as price_not_in_books,
+      (select count(*) from (select sum(-b.balance_minor) as total from ledger.balances b join ledger.accounts a on a.id = b.account_id where a.code like 'system/suspense/%') x
+        where coalesce(total, 0) <> (select coalesce(sum(r.amount_minor), 0) from payments.suspense s join payments.receipts r on r.id = s.receipt_id where s.resolved_at is null)) as suspense_not_its_items,
+      (select count(*) from (select sum(b.balance_minor) as total from ledger.balances b join ledger.accounts a on a.id = b.account_id where a.code like 'system/clearing/%') x
+        where coalesce(total, 0) <> (select coalesce(sum(amount_minor), 0) from payments.receipts)) as clearing_not_its_receipts,
+      (select count(*) from (select cause from devices.tokens t join devices.devices d on d.id = t.device_id where t.count > d.count) x) as tokens_above_their_counter,
+      (select count(*) from credit.allocations a where a.units <> coalesce((select sum(units) from devices.tokens t where t.cause = a.cause), 0)) as light_not_in_tokens`);
+  expect(Object.entries(row ?? { nothing: "read" }).filter(([, found]) => found !== "0")).toEqual([]);
+}
