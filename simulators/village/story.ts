@@ -9,13 +9,12 @@ const POLL_MS = 25;
 interface ReceiptView {
   readonly id: string;
   readonly providerId: string;
+  readonly postings: readonly PostingView[];
   readonly tokens: readonly { readonly digits: string; readonly count: number; readonly units: number }[];
 }
 
 interface PostingView {
   readonly accountCode: string;
-  readonly kind: string;
-  readonly reference: string | null;
   readonly amount: { readonly amountMinor: string; readonly currency: string };
 }
 
@@ -76,21 +75,15 @@ export async function playStory({
   step("stored", `committed, and only then answered: ${answer.body}`);
   const receipt = await until("the receipt", async () => {
     const { receipts } = await api.ask<{ receipts: { edges: { node: ReceiptView }[] } }>(
-      `query ($search: String) { receipts(search: $search, first: 1) { edges { node { id providerId tokens { digits count units } } } } }`,
+      `query ($search: String) { receipts(search: $search, first: 1) { edges { node { id providerId postings { accountCode amount { amountMinor currency } } tokens { digits count units } } } } }`,
       { search: transId },
     );
     return receipts.edges[0]?.node;
   });
   step("receipt", `${receipt.providerId} is booked`);
-  const { contract } = await api.ask<{ contract: { statement: PostingView[] } }>(
-    `query ($id: ID!) { contract(id: $id) { ... on Contract { statement(limit: 200) { accountCode kind reference amount { amountMinor currency } } } ... on Refusal { code message } } }`,
-    { id: household.contractId },
-  );
-  for (const { accountCode, amount } of contract.statement.filter(({ reference }) => reference === receipt.id)) {
-    step(
-      "posting",
-      `${accountCode.replace(/^contract\/[^/]+\//, "contract ").padEnd(20)} ${money(amount.amountMinor, amount.currency)}`,
-    );
+  for (const { accountCode, amount } of receipt.postings) {
+    const account = accountCode.replace(/^contract\/[^/]+\//, "contract/");
+    step("posting", `${account.padEnd(36)} ${money(amount.amountMinor, amount.currency).padStart(12)}`);
   }
   for (const { digits, count, units } of receipt.tokens)
     step("token", `${digits.replace(/\B(?=(\d{3})+$)/g, " ")} (count ${count}, ${units} days)`);

@@ -78,7 +78,7 @@ function defineAllocations(builder: Builder): void {
       type: [allocation],
       description: "Newest first.",
       args: { limit: t.arg.int({ defaultValue: ROWS_DEFAULT }) },
-      resolve: async ({ id, currency }, { limit }, { services, db }) => {
+      resolve: async ({ id }, { limit }, { services, db }) => {
         const rows = await services.credit.allocations(db, id);
         return rows
           .toReversed()
@@ -90,7 +90,7 @@ function defineAllocations(builder: Builder): void {
 }
 
 function defineStatement(builder: Builder): void {
-  const line = builder.objectRef<StatementLine & Pick<Contract, "currency">>("StatementLine").implement({
+  const line = builder.objectRef<StatementLine>("StatementLine").implement({
     fields: (t) => ({
       transactionId: t.exposeID("transactionId"),
       accountCode: t.exposeString("accountCode"),
@@ -106,6 +106,15 @@ function defineStatement(builder: Builder): void {
       postedAt: t.expose("postedAt", { type: "DateTime" }),
     }),
   });
+  builder.objectField("Receipt", "postings", (t) =>
+    t.field({
+      type: [line],
+      description: "What the payment did in the ledger, in the order of posting.",
+      resolve: async ({ id }, _args, { services, db }) => [
+        ...(await services.ledger.postingsOf(db, { reference: id, limit: ROWS_MAX })),
+      ],
+    }),
+  );
   builder.objectField("Contract", "statement", (t) =>
     t.field({
       type: [line],
@@ -120,7 +129,7 @@ function defineStatement(builder: Builder): void {
           accountIds,
           limit: between(limit, ROWS_DEFAULT, ROWS_MAX),
         });
-        return lines.map((entry) => ({ ...entry, currency }));
+        return [...lines];
       },
     }),
   );

@@ -175,34 +175,53 @@ export async function trialBalance(
   }));
 }
 
-export async function statement(
-  db: Db | Tx,
-  { accountIds, limit }: { accountIds: readonly AccountId[]; limit: number },
-): Promise<readonly StatementLine[]> {
-  const rows = await db.execute<{
-    id: TransactionId;
-    code: string;
-    kind: string;
-    memo: string;
-    reference: string | null;
-    amount_minor: string;
-    effective_at: string;
-    posted_at: string;
-  }>(sql`
-    select t.id, a.code, t.kind, t.memo, t.reference, p.amount_minor, t.effective_at, t.posted_at
-    from ledger.postings p join ledger.transactions t on t.id = p.transaction_id join ledger.accounts a on a.id = p.account_id
-    where p.account_id = any(${column(accountIds, "bigint")})
-    order by t.effective_at, t.posted_at, t.id, p.line limit ${limit}`);
-  return rows.map((row) => ({
+interface LineRow extends Record<string, unknown> {
+  id: TransactionId;
+  code: string;
+  currency: Currency;
+  kind: string;
+  memo: string;
+  reference: string | null;
+  amount_minor: string;
+  effective_at: string;
+  posted_at: string;
+}
+
+function lineOf(row: LineRow): StatementLine {
+  return {
     transactionId: row.id,
     accountCode: row.code,
+    currency: row.currency,
     kind: row.kind,
     memo: row.memo,
     reference: row.reference,
     amountMinor: BigInt(row.amount_minor),
     effectiveAt: new Date(row.effective_at),
     postedAt: new Date(row.posted_at),
-  }));
+  };
+}
+
+const LINES =
+  sql.raw(`select t.id, a.code, p.currency, t.kind, t.memo, t.reference, p.amount_minor, t.effective_at, t.posted_at
+  from ledger.postings p join ledger.transactions t on t.id = p.transaction_id join ledger.accounts a on a.id = p.account_id`);
+
+export async function statement(
+  db: Db | Tx,
+  { accountIds, limit }: { accountIds: readonly AccountId[]; limit: number },
+): Promise<readonly StatementLine[]> {
+  const rows = await db.execute<LineRow>(sql`
+    ${LINES} where p.account_id = any(${column(accountIds, "bigint")})
+    order by t.effective_at, t.posted_at, t.id, p.line limit ${limit}`);
+  return rows.map(lineOf);
+}
+
+export async function postingsOf(
+  db: Db | Tx,
+  { reference, limit }: { reference: string; limit: number },
+): Promise<readonly StatementLine[]> {
+  const rows = await db.execute<LineRow>(sql`
+    ${LINES} where t.reference = ${reference} order by t.posted_at, t.id, p.line limit ${limit}`);
+  return rows.map(lineOf);
 }
 
 export async function balances(db: Db | Tx, accountIds: readonly AccountId[]): Promise<ReadonlyMap<AccountId, bigint>> {

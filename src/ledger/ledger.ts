@@ -28,6 +28,7 @@ export interface TrialBalanceRow {
 export interface StatementLine {
   readonly transactionId: TransactionId;
   readonly accountCode: string;
+  readonly currency: Currency;
   readonly kind: string;
   readonly memo: string;
   readonly reference: string | null;
@@ -62,6 +63,8 @@ export interface Ledger {
   ): Promise<readonly TrialBalanceRow[]>;
   /** Postings of some accounts, oldest first; at most `limit`. */
   statement(db: Db | Tx, query: { accountIds: readonly AccountId[]; limit: number }): Promise<readonly StatementLine[]>;
+  /** All lines of what a receipt, sale or command caused, in the order of posting. */
+  postingsOf(db: Db | Tx, query: { reference: string; limit: number }): Promise<readonly StatementLine[]>;
   balances(db: Db | Tx, accountIds: readonly AccountId[]): Promise<ReadonlyMap<AccountId, bigint>>;
 }
 
@@ -147,6 +150,7 @@ export function makeLedger({ clock, makeId }: { clock: Clock; makeId: MakeId }):
     reverse,
     trialBalance: store.trialBalance,
     statement: store.statement,
+    postingsOf: store.postingsOf,
     balances: store.balances,
   };
 }
