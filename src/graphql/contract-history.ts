@@ -1,5 +1,5 @@
 import type { EnumRef } from "@pothos/core";
-import type { AllocationRow, Contract, LockState, Transition } from "../credit/credit.ts";
+import type { AllocationRow, LockState, Transition } from "../credit/credit.ts";
 import { looksLikeId, type ReceiptId } from "../kernel/ids.ts";
 import { money, type Currency } from "../kernel/money.ts";
 import type { StatementLine } from "../ledger/ledger.ts";
@@ -78,7 +78,7 @@ function defineAllocations(builder: Builder): void {
       type: [allocation],
       description: "Newest first.",
       args: { limit: t.arg.int({ defaultValue: ROWS_DEFAULT }) },
-      resolve: async ({ id }, { limit }, { services, db }) => {
+      resolve: async ({ id, currency }, { limit }, { services, db }) => {
         const rows = await services.credit.allocations(db, id);
         return rows
           .toReversed()
@@ -123,7 +123,7 @@ function defineStatement(builder: Builder): void {
       unauthorizedResolver: () => null,
       description: "The contract's lines in the ledger, oldest first; null for agents.",
       args: { limit: t.arg.int({ defaultValue: ROWS_DEFAULT }) },
-      resolve: async ({ id, currency }, { limit }, { services, db }) => {
+      resolve: async ({ id }, { limit }, { services, db }) => {
         const accountIds = await services.credit.accountsOf(db, id);
         const lines = await services.ledger.statement(db, {
           accountIds,

@@ -88,7 +88,7 @@ export async function insertTransactions(
         "text",
       )})
       as given(id, kind, memo, reference, key, hash, reverses_id, lines, effective_at, actor)
-    on conflict (idempotency_key) do nothing returning id`);
+    on conflict do nothing returning id`); // whichever of its unique keys a concurrent twin meets first
   return new Set(rows.map(({ id }) => id));
 }
 
