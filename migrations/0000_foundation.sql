@@ -138,9 +138,10 @@ begin
   if exists (select from fresh group by transaction_id, currency having sum(amount_minor) <> 0) then
     raise exception 'postings of a transaction do not sum to zero' using errcode = 'WA002';
   end if;
-  if exists (select from (select transaction_id, count(*) as lines from fresh group by transaction_id) written
+  -- Its lines are numbered from 0 up to the number declared, and a line stands once: with all of them there, none can follow.
+  if exists (select from (select transaction_id, count(*) as lines, min(line) as first, max(line) as last from fresh group by transaction_id) written
              join ledger.transactions t on t.id = written.transaction_id
-             where t.posting_count <> written.lines) then
+             where t.posting_count <> written.lines or written.first < 0 or written.last >= t.posting_count) then
     raise exception 'a transaction takes exactly the postings it was declared with' using errcode = 'WA003';
   end if;
   insert into ledger.balances as b (account_id, balance_minor, posting_count)
