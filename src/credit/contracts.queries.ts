@@ -3,7 +3,7 @@ import { least } from "../kernel/money.ts";
 import { NotAllowedNow } from "../kernel/refusal.ts";
 import { addDays, localDateOf, type Clock } from "../kernel/time.ts";
 import type { Devices } from "../devices/devices.ts";
-import type { Db } from "../platform/database.ts";
+import type { Db, Tx } from "../platform/database.ts";
 import { parseAccountNumber } from "./account-number.ts";
 import * as store from "./contracts.store.ts";
 import type { Contract, Credit } from "./credit.ts";
@@ -48,7 +48,10 @@ export function makeContractQueries({
     const contract = number === undefined ? undefined : await store.findByAccountNumber(wholeDb, number);
     if (contract === undefined) return { kind: "unknown" };
     if (contract.state !== "active") return { kind: "ended" };
-    const version = (await plans.versions(wholeDb, [contract.planVersionId])).get(contract.planVersionId);
+    const terms = (await store.findTerms(wholeDb, [contract.id])).get(contract.id) ?? [];
+    // The contract names the terms of its last payment; what is asked of the next one may have changed since.
+    const { planVersionId } = terms.findLast(({ effectiveAt }) => effectiveAt <= clock.now()) ?? contract;
+    const version = (await plans.versions(wholeDb, [planVersionId])).get(planVersionId);
     const minimum = version?.minimumPaymentMinor ?? 0n;
     // The last payment may be as small as what is left.
     const left =
@@ -96,9 +99,17 @@ export function makeContractQueries({
     const today = localDateOf(clock.now(), zone);
     const through = version.totalMinor === null ? addDays(today, RENT_CALENDAR_DAYS) : addDays(today, 3_660);
     const calendar = instalments(version, { startedAt: contract.startedAt ?? contract.soldAt, zone, through });
-    const paidMinor = contract.receivedMinor - contract.debtMinor - contract.refundableMinor;
+    const paidMinor =
+      contract.state === "paid_off" ? (calendar.at(-1)?.cumulativeMinor ?? 0n) : await paidTowardPrice(db, contract);
     return { calendar, arrears: arrears(calendar, { paidMinor, on: today, graceDays: version.graceDays }) };
   };
+
+  /** Money that was taken back and came again stands twice in what was received, and counts once here. */
+  async function paidTowardPrice(db: Db | Tx, contract: Contract): Promise<bigint> {
+    const rows = await store.findAllocations(db, contract.id);
+    const priced = rows.reduce((sum, row) => sum + row.receivedMinor - row.debtMinor - row.refundableMinor, 0n);
+    return priced - contract.debtMinor;
+  }
 
   return {
     findPayable,
@@ -126,13 +137,15 @@ export function makeContractQueries({
     async latestTokens(db, contract) {
       if (contract.state === "written_off")
         throw new NotAllowedNow("This contract has ended: no token is given for it.");
-      const tokens = await devices.tokensOf(db, { deviceId: contract.deviceId, limit: TOKENS_READ_MAX });
+      const newest = await devices.tokensOf(db, { deviceId: contract.deviceId, limit: TOKENS_READ_MAX });
       // A swapped device may have had another owner: only what this contract's own time brought is shown.
-      const own = tokens.filter(
+      const own = newest.find(
         ({ issuedAt, kind }) => issuedAt >= contract.soldAt && (kind === "add" || kind === "set" || kind === "disable"),
       );
-      const cause = own[0]?.cause;
-      return own.filter((token) => token.cause === cause).reverse();
+      if (own === undefined) return [];
+      // A large payment gives more tokens than are read to find it.
+      const tokens = await devices.tokensByCause(db, [own.cause]);
+      return tokens.filter(({ deviceId }) => deviceId === contract.deviceId);
     },
   };
 }

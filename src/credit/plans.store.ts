@@ -86,10 +86,10 @@ export async function findInForce(
   return row === undefined ? undefined : versionOf(row);
 }
 
+/** Two statements: one that waits for the lock would still read the versions of before its wait. */
 export async function lockLatest(tx: Tx, code: string): Promise<PlanVersion | undefined> {
-  const [row] = await tx.execute<Row>(
-    select(sql`where p.code = ${code} order by v.version desc limit 1 for update of p`),
-  );
+  await tx.execute(sql`select id from credit.plans where code = ${code} for update`);
+  const [row] = await tx.execute<Row>(select(sql`where p.code = ${code} order by v.version desc limit 1`));
   return row === undefined ? undefined : versionOf(row);
 }
 
