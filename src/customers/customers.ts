@@ -92,6 +92,7 @@ export function makeCustomers({
     if (language === undefined) throw new InvalidInput(`Languages are ${LANGUAGES.join(", ")}.`, "language");
     if (input.phones.length > 5) throw new InvalidInput("At most five phones are kept for a customer.", "phones");
     const phones = [...new Set(input.phones.map((phone) => parsePhone(phone, country)))];
+    checkPlace(input);
     const now = clock.now();
     const customer: Customer = {
       id: makeId(),
@@ -128,6 +129,17 @@ export function makeCustomers({
     },
     parsePhone: (text) => parsePhone(text, country),
   };
+}
+
+/** PostgreSQL keeps no NUL in text, and a line break in a name forges lines of a list; a place off the globe is a typo. */
+function checkPlace({ name, area, place, latitude, longitude }: NewCustomer): void {
+  for (const [field, text] of Object.entries({ name, area, place: place ?? "" })) {
+    if (/\p{Cc}/u.test(text) || !text.isWellFormed())
+      throw new InvalidInput("Line breaks and control characters cannot be kept.", field);
+  }
+  const within = (value: number | undefined, most: number): boolean => value === undefined || Math.abs(value) <= most;
+  if (!within(latitude, 90)) throw new InvalidInput("A latitude is -90 to 90 degrees.", "latitude");
+  if (!within(longitude, 180)) throw new InvalidInput("A longitude is -180 to 180 degrees.", "longitude");
 }
 
 function phoneOf(search: string | undefined, country: string): E164 | undefined {
