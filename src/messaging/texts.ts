@@ -34,7 +34,7 @@ export type Texts = {
 
 const TEXTS: Readonly<Record<Language, Texts>> = { en: english, fr: french, sw: swahili };
 
-/** Room for the tokens of one very large payment; nothing else comes near it. */
+/** Nothing but tokens comes near it, and tokens are never cut: a customer paid for each of them. */
 const VALUE_LENGTH_MAX = 200;
 /** Longer than any account number of ours. What a payer typed goes into a text under our name, so it stays short. */
 const REFERENCE_LENGTH_MAX = 20;
@@ -58,10 +58,25 @@ export function render(message: {
   for (const name of TEMPLATE_VALUES[template]) {
     const value = values[name];
     if (value === undefined) throw new Error(`A message "${template}" needs the value "${name}".`);
-    cleaned[name] = name === "reference" ? cleanReference(value) : cleanValue(value);
+    cleaned[name] = CLEANERS[name](value);
   }
   const write = TEXTS[language][template] as (values: Readonly<Record<string, string>>) => string;
   return toGsm7(write(cleaned));
+}
+
+const CLEANERS: Readonly<Record<(typeof TEMPLATE_VALUES)[Template][number], (value: string) => string>> = {
+  reference: cleanReference,
+  token: cleanTokens,
+  tokens: cleanTokens,
+  amount: cleanValue,
+  days: cleanValue,
+  account: cleanValue,
+  missing: cleanValue,
+  debt: cleanValue,
+};
+
+function cleanTokens(value: string): string {
+  return value.replace(/[^\d, ]+/g, " ").trim();
 }
 
 function cleanValue(value: string): string {

@@ -95,3 +95,11 @@ test("anything may be posted as a report; only what has an id and a status is on
   expect(parseDeliveryReport({ id: ["a"], status: "Sent" })).toBeUndefined();
   expect(parseDeliveryReport({ id: "a", status: "Sent", other: "x" })).toEqual({ providerId: "a", status: "Sent" });
 });
+
+test("a payment worth many tokens names every one of them, however long the message grows", () => {
+  const tokens = Array.from({ length: 40 }, (_, at) => `${String(100 + at)} 456 789`).join(", ");
+  for (const language of ["en", "fr", "sw"] as const) {
+    const values = { amount: "KES 900,000", tokens, days: "39000", account: "PG-10008" };
+    expect(render({ language, template: "tokens_received", values })).toContain(tokens);
+  }
+});
