@@ -205,7 +205,8 @@ function checkSource(value: string): string {
   const [, address = "", prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(value) ?? [];
   const bits = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1;
   // A prefix that was left empty must not be read as 0, which is every address there is.
-  if (bits < 0 || Number(prefix ?? 0) > bits) throw new Error(`"${value}" is not an address or a range such as 196.201.214.0/24.`);
+  if (bits < 0 || Number(prefix ?? 0) > bits)
+    throw new Error(`"${value}" is not an address or a range such as 196.201.214.0/24.`);
   return value;
 }
 

@@ -134,7 +134,7 @@ export function makeCustomers({
 /** PostgreSQL keeps no NUL in text, and a line break in a name forges lines of a list; a place off the globe is a typo. */
 function checkPlace({ name, area, place, latitude, longitude }: NewCustomer): void {
   for (const [field, text] of Object.entries({ name, area, place: place ?? "" })) {
-    if (/\p{Cc}/u.test(text) || !text.isWellFormed())
+    if (/\p{Cc}/u.test(text.trim()) || !text.isWellFormed())
       throw new InvalidInput("Line breaks and control characters cannot be kept.", field);
   }
   const within = (value: number | undefined, most: number): boolean => value === undefined || Math.abs(value) <= most;
