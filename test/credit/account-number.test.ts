@@ -27,10 +27,13 @@ describe("typing slips", () => {
     fc.assert(
       fc.property(serials, (serial) => {
         const number = makeAccountNumber(serial);
-        for (let at = 0; at + 1 < number.length; at++) {
-          const swapped = number.slice(0, at) + (number[at + 1] ?? "") + (number[at] ?? "") + number.slice(at + 2);
-          if (swapped !== number) expect(parseAccountNumber(swapped)).toBeUndefined();
-        }
+        const places = [...number]
+          .map((_digit, at) => at)
+          .filter((at) => number[at] !== (number[at + 1] ?? number[at]));
+        const swaps = places.map(
+          (at) => number.slice(0, at) + (number[at + 1] ?? "") + (number[at] ?? "") + number.slice(at + 2),
+        );
+        expect(swaps.map(parseAccountNumber)).toEqual(swaps.map(() => undefined));
       }),
     );
   });
@@ -100,7 +103,7 @@ describe("people's ways of writing one number", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme", maxLength: 200 }), (text) => {
         const parsed = parseAccountNumber(text);
-        if (parsed !== undefined) expect(parsed).toBe(makeAccountNumber(BigInt(parsed.slice(0, -1))));
+        expect(parsed === undefined || (/^\d{4,9}$/.test(parsed) && parseAccountNumber(parsed) === parsed)).toBe(true);
       }),
       { numRuns: 500 },
     );

@@ -1,9 +1,9 @@
 import { sql } from "drizzle-orm";
 import { afterAll, describe, expect, test } from "vitest";
-import { InvalidInput, NotAllowedNow, NotFound } from "../../src/kernel/refusal.ts";
+import { IdempotencyConflict, InvalidInput, NotAllowedNow, NotFound } from "../../src/kernel/refusal.ts";
 import type { ContractId } from "../../src/kernel/ids.ts";
 import { DAY_MS, HOUR_MS, addDays, localDateOf } from "../../src/kernel/time.ts";
-import type { Tx } from "../../src/platform/database.ts";
+import { sqlStateOf, type Tx } from "../../src/platform/database.ts";
 import { auditBooks } from "../scenario/books-audit.ts";
 import { keptBy } from "../scenario/kept.ts";
 import { useApp } from "../support/app.ts";
@@ -124,8 +124,8 @@ describe("an adjustment", () => {
       ),
     ).rejects.toThrow(/reason/);
     await adjust(home, 5_000n, "once");
-    await expect(adjust(home, 5_000n, "once")).rejects.toThrow();
-    await expect(adjust(home, 6_000n, "once")).rejects.toThrow();
+    await expect(adjust(home, 5_000n, "once")).rejects.toSatisfy((error) => sqlStateOf(error) === "23505");
+    await expect(adjust(home, 6_000n, "once")).rejects.toThrow(IdempotencyConflict);
     expect(await home.tokens()).toHaveLength(1);
     await within((tx) => credit().writeOff(tx, { contractId: home.contract.id, reason: "Stolen", actor: "a" }));
     await expect(adjust(home, 5_000n)).rejects.toThrow(NotAllowedNow);

@@ -84,7 +84,8 @@ describe("a plan", () => {
     expect(versions).toEqual(
       Array.from({ length: 1 + changes.filter(({ status }) => status === "fulfilled").length }, (_, at) => at + 1),
     );
-    for (const change of changes) if (change.status === "rejected") expect(change.reason).toBeInstanceOf(InvalidInput);
+    const refusals = changes.flatMap((change): unknown[] => (change.status === "rejected" ? [change.reason] : []));
+    expect(refusals.filter((refusal) => !(refusal instanceof InvalidInput))).toEqual([]);
   });
 });
 

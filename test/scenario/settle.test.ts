@@ -4,7 +4,7 @@ import { makeSettleLoop } from "../../src/payments/payments.ts";
 import { openDatabase } from "../../src/platform/database.ts";
 import { useApp } from "../support/app.ts";
 import { c2bBody, makeHousehold, pay, postC2b, type C2bOptions, type Household } from "../support/village.ts";
-import { auditBooks } from "./books-audit.ts";
+import { auditBooks, booksProblems } from "./books-audit.ts";
 import { keptBy } from "./kept.ts";
 
 const program = useApp({ env: { WASHA_SETTLE_BATCH: "4" } });
@@ -218,5 +218,5 @@ describe("settling", () => {
 });
 
 test("after all of it every figure of the books agrees with every other", async () => {
-  await auditBooks(program.current);
+  expect(await booksProblems(program.current)).toEqual([]);
 });
