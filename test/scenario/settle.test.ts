@@ -192,6 +192,13 @@ describe("settling", () => {
       ({ receivedMinor, carriedMinor, outstandingMinor }) => [receivedMinor, carriedMinor, outstandingMinor],
     );
     expect(stands[1]).toEqual(stands[0]);
+    const { app } = program.current;
+    const bought = async (home: Household) =>
+      (await app.credit.allocations(app.database.db, home.contract.id)).map(
+        ({ units, carriedChangeMinor, paidFromAt }) => [units, carriedChangeMinor, paidFromAt],
+      );
+    expect(await bought(shuffled)).toEqual(await bought(ordered));
+    expect((await bought(ordered)).map(([units]) => units)).toEqual([0, 1, 2, 0]);
     for (const home of [ordered, shuffled]) {
       for (const token of await home.tokens()) expect(home.lamp.enter(token).kind).toBe("VALID");
       expect(home.lamp.face().daysLeft).toBe(3);
