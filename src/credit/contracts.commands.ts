@@ -240,12 +240,15 @@ export function makeContractCommands({
     if (contract.debtMinor > 0n) throw new NotAllowedNow("The debt on this contract must be paid first.");
     const at = clock.now();
     const outstanding = contract.outstandingMinor ?? 0n;
-    const waived = outstanding - contract.carriedMinor;
+    // Held money pays its part of a price; a rent has none, so what was held is still the customer's.
+    const refunded = contract.outstandingMinor === null ? contract.carriedMinor : 0n;
+    const waived = outstanding + refunded - contract.carriedMinor;
     const waivers = await systemAccount(tx, contract, { name: "waived", kind: "expense" });
     const lines = [
       { accountId: waivers, amountMinor: waived },
       { accountId: contract.creditAccountId, amountMinor: contract.carriedMinor },
       { accountId: contract.receivableAccountId, amountMinor: -outstanding },
+      { accountId: contract.refundableAccountId, amountMinor: -refunded },
     ];
     await post(tx, contract, { kind: "pay_off", memo: reason, key: `pay_off:${contractId}`, actor, at, lines });
     const cause = `pay_off:${contractId}`;
@@ -256,9 +259,11 @@ export function makeContractCommands({
       ...contract,
       state: "paid_off",
       endedAt: at,
+      depositDueMinor: 0n,
       outstandingMinor: contract.outstandingMinor === null ? null : 0n,
       carriedMinor: 0n,
       carriedFraction: 0n,
+      refundableMinor: contract.refundableMinor + refunded,
     };
     await store.update(tx, [after]);
     await store.insertEvent(tx, {

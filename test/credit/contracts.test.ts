@@ -208,6 +208,16 @@ describe("a pay-off", () => {
     await auditBooks(program.current);
   });
 
+  test("of a rent gives back what was held, since there is no price that it could pay", async () => {
+    const home = await makeHousehold(program.current, { terms: { totalMinor: null, depositMinor: 9_000n } });
+    await pay(program.current, { account: home.accountNumber, amount: "70" });
+    const after = await within((tx) =>
+      credit().payOff(tx, { contractId: home.contract.id, reason: "Promotion", actor: "staff:1" }),
+    );
+    expect(after).toMatchObject({ state: "paid_off", depositDueMinor: 0n, carriedMinor: 0n, refundableMinor: 2_000n });
+    await auditBooks(program.current);
+  });
+
   test("waits until a debt is paid", async () => {
     const home = await makeHousehold(program.current);
     await adjust(home, -1n);
