@@ -1,9 +1,9 @@
-import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { sql, type SQL } from "drizzle-orm";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
+import { makeGuardedSocket, paddedApplicationName } from "./guarded-socket.ts";
 
 export type Db = PostgresJsDatabase;
 /** An open transaction. Stores receive it first and cannot open one; nothing inside reads `db`. */
@@ -37,9 +37,7 @@ function connectionOptions(url: string): postgres.Options<Record<string, never>>
     ...(overSocketFile
       ? {}
       : {
-          // Handed over while it still connects: what is written before is kept by Node. A promise that rejects would lose the
-          // connection's place in the pool for ever, so that after an outage of PostgreSQL nobody could connect again.
-          socket: () => connect({ host: decodeURIComponent(hostname), port: Number(port || 5432), noDelay: true }),
+          socket: () => makeGuardedSocket({ host: decodeURIComponent(hostname), port: Number(port || 5432) }),
         }),
   };
 }
@@ -59,7 +57,7 @@ export function openClient(url: string, connectionsMax: number): postgres.Sql {
   return postgres(url, {
     ...connectionOptions(url),
     max: connectionsMax,
-    connection: { application_name: "washa-admin" },
+    connection: { application_name: paddedApplicationName("washa-admin") },
   });
 }
 
@@ -68,7 +66,7 @@ export function openDatabase({ url, connectionsMax = 10 }: { url: string; connec
   const client = postgres(url, {
     ...connectionOptions(url),
     max: connectionsMax,
-    connection: { application_name: "washa", role: APP_ROLE },
+    connection: { application_name: paddedApplicationName("washa"), role: APP_ROLE },
   });
   const db = drizzle(client);
   return {

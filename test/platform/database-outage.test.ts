@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { sql } from "drizzle-orm";
 import { expect, test } from "vitest";
-import { openDatabase } from "../../src/platform/database.ts";
+import { openClient, openDatabase, type Database } from "../../src/platform/database.ts";
 import { useDatabase } from "../support/database.ts";
 
 const database = useDatabase();
@@ -45,6 +45,14 @@ async function makeBridge(url: string): Promise<{ url: string; open(): Promise<v
   };
 }
 
+/** The first to use a connection after its break may still hear of it, once; then nobody does. */
+async function untilServing(pool: Database): Promise<void> {
+  for (let waves = 0; waves < 200; waves++) {
+    const wave = await Promise.allSettled(Array.from({ length: 8 }, () => pool.db.execute(sql`select 1`)));
+    if (wave.every(({ status }) => status === "fulfilled")) return;
+  }
+}
+
 test("after PostgreSQL was away, every connection of the pool serves again", async () => {
   const bridge = await makeBridge(database.url);
   const pool = openDatabase({ url: bridge.url, connectionsMax: 2 });
@@ -57,10 +65,50 @@ test("after PostgreSQL was away, every connection of the pool serves again", asy
       expect(answers.every(({ status }) => status === "rejected")).toBe(true);
     }
     await bridge.open();
+    await untilServing(pool);
     const answers = await Promise.all([ask(), ask(), ask()]);
     expect(answers.map(([row]) => row?.["one"])).toEqual([1, 1, 1]);
   } finally {
     await pool.close();
     await bridge.close();
+  }
+});
+
+test("a transaction whose connection is cut fails alone, and the pool goes on", async () => {
+  const pool = openDatabase({ url: database.url, connectionsMax: 4 });
+  const administration = openClient(database.url, 1);
+  /** Ends connections in the middle of their statement; looks again until it met one. */
+  async function cut(): Promise<void> {
+    for (let looks = 0; looks < 1_000; looks++) {
+      const met =
+        await administration`select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid()`;
+      if (met.length > 0) return;
+    }
+  }
+  const transact = (nested: boolean): Promise<unknown> =>
+    pool.db.transaction(async (tx) => {
+      await tx.execute(sql`select 1`);
+      if (!nested) await tx.execute(sql`select pg_sleep(0.2)`);
+      else await tx.transaction((inner) => inner.execute(sql`select pg_sleep(0.2)`));
+    });
+  try {
+    let failures = 0;
+    for (let round = 0; round < 10; round++) {
+      const running = [
+        transact(false),
+        transact(true),
+        pool.db.execute(sql`select pg_sleep(0.2)`),
+        pool.db.execute(sql`select 1`),
+      ];
+      await cut();
+      failures += (await Promise.allSettled(running)).filter(({ status }) => status === "rejected").length;
+    }
+    expect(failures).toBeGreaterThan(0);
+    await untilServing(pool);
+    const answers = await Promise.all(Array.from({ length: 8 }, () => pool.db.execute(sql`select 1 as one`)));
+    expect(answers.every(([row]) => row?.["one"] === 1)).toBe(true);
+  } finally {
+    await pool.close();
+    await administration.end();
   }
 });
