@@ -59,7 +59,7 @@ type Send = (at: number) => void;
 
 function call(order: CallOrder): Promise<CallReport> {
   const total = order.bodies.length;
-  const answeredAt = new Array<number>(total).fill(0);
+  const answeredAt = Array.from({ length: total }, () => 0);
   const idle: Send[] = [];
   const queue: number[] = [];
   let failed = 0;
@@ -91,6 +91,11 @@ function call(order: CallOrder): Promise<CallReport> {
   });
 }
 
+async function answer(order: CallOrder): Promise<void> {
+  const report = await call(order);
+  process.send?.(report, () => process.exit(0));
+}
+
 process.on("message", (order: CallOrder) => {
-  void call(order).then((report) => process.send?.(report, () => process.exit(0)));
+  void answer(order);
 });

@@ -22,7 +22,7 @@ const HELP = `Kills the real program with SIGKILL at random moments under load, 
 
 Usage: npm run test:crash -- [--kills N] [--seed N] [--contracts N] [--callers N]
 
-  --kills N      how many kills (100); about a tenth of them hit PostgreSQL instead of the program
+  --kills N      how many kills (100); one in ten hits PostgreSQL instead of the program
   --seed N       draws the payments, the victims and the moments (random); the same seed draws the same ones,
                  though what the machine was doing at that moment can differ
   --contracts N  contracts that are paid for (60)
@@ -35,6 +35,8 @@ Exit code 1 when a payment is lost or doubled, a token doubled or skipped, a mes
 
 const READY_TIMEOUT_MS = 60_000;
 const QUIET_TIMEOUT_MS = 180_000;
+/** One kill of so many hits PostgreSQL; which one of them is drawn. */
+const POSTGRES_EVERY = 10;
 const ROLES = "api,settle,worker";
 const BROKEN_SHOWN_MAX = 5;
 
@@ -45,6 +47,8 @@ interface Stage {
   readonly programs: (Program | undefined)[];
   /** Ends of a program that nobody asked for. */
   readonly falls: string[];
+  /** Starts that met no database. */
+  readonly startsInVain: string[];
 }
 
 function wholeOption(text: string | undefined, fallback: number, name: string): number {
@@ -66,11 +70,16 @@ async function freePort(): Promise<number> {
 function fillPlaces(stage: Stage, wanted: number): void {
   stage.environments.forEach((environment, place) => {
     const there = stage.programs[place];
-    if (there?.ended !== undefined && !there.ended.asked)
-      stage.falls.push(`a program ended by itself with code ${String(there.ended.code)}: ${there.lastWords}`);
+    if (there?.ended !== undefined && !there.ended.asked) noteFall(stage, there);
     if (there?.ended !== undefined) stage.programs[place] = undefined;
     if (place < wanted) stage.programs[place] ??= startProgram({ environment, roles: ROLES });
   });
+}
+
+/** A start without its database ends at once with a reason, for whoever supervises the program to try again. */
+function noteFall(stage: Stage, program: Program): void {
+  if (program.lastWords.includes("ECONNREFUSED") && !program.wasReady) stage.startsInVain.push(program.lastWords);
+  else stage.falls.push(`a program ended by itself with code ${String(program.ended?.code)}: ${program.lastWords}`);
 }
 
 async function untilAllReady(stage: Stage): Promise<void> {
@@ -81,8 +90,7 @@ async function untilAllReady(stage: Stage): Promise<void> {
 }
 
 /** One kill: at a drawn moment after all are ready or, sometimes, while they still start. */
-async function killSomething(stage: Stage, chance: Chance): Promise<"program" | "postgres"> {
-  const isPostgres = chance.happens(0.1);
+async function killSomething(stage: Stage, chance: Chance, isPostgres: boolean): Promise<"program" | "postgres"> {
   const isEarly = chance.happens(0.15);
   const childrenToo = chance.happens(0.5);
   const moment = chance.below(isEarly ? 1_500 : 700);
@@ -149,8 +157,10 @@ async function crashAndCount({
 }> {
   const chance = makeChance(seed);
   const killed = { program: 0, postgres: 0 };
+  let postgresTurn = 0;
   for (let kill = 1; kill <= kills; kill++) {
-    killed[await killSomething(stage, chance)] += 1;
+    if (kill % POSTGRES_EVERY === 1) postgresTurn = kill + chance.below(POSTGRES_EVERY);
+    killed[await killSomething(stage, chance, kill === postgresTurn)] += 1;
     const text = `${kill} of ${kills} kills (${killed.postgres} of PostgreSQL), ${load.told.size} payments, ${sms.requests} SMS`;
     progress(text);
     if (!process.stderr.isTTY && kill % 10 === 0) process.stdout.write(`${text}\n`);
@@ -199,7 +209,7 @@ async function main(): Promise<number> {
       contracts: wholeOption(values.contracts, 60, "contracts"),
       chance: makeChance(seed + 1),
     });
-    const stage: Stage = { server, environments, programs, falls: [] };
+    const stage: Stage = { server, environments, programs, falls: [], startsInVain: [] };
     const doors = (): readonly string[] =>
       programs.flatMap((program) => (program === undefined || program.ended !== undefined ? [] : [program.url]));
     const load = startLoad({ seed, callers: wholeOption(values.callers, 12, "callers"), households, doors });
@@ -222,7 +232,7 @@ async function main(): Promise<number> {
     const acknowledged = outside.told.filter(({ successes }) => successes > 0).length;
     const attempts = outside.told.reduce((total, about) => total + about.attempts, 0);
     process.stdout.write(
-      `\n${killed.program} kills of the program and ${killed.postgres} of PostgreSQL in ${Math.round((performance.now() - startedAt) / 1000)} s (seed ${seed}).\n` +
+      `\n${killed.program} kills of the program and ${killed.postgres} of PostgreSQL in ${Math.round((performance.now() - startedAt) / 1000)} s (seed ${seed}); ${stage.startsInVain.length} starts met no database.\n` +
         `${outside.told.length} payments in ${attempts} requests, ${acknowledged} acknowledged; ${books.receipts.length} booked, ${books.tokens.length} tokens, ` +
         `${books.messages.length} messages, which arrived ${outside.arrived.length} times.\n` +
         `The checks noticed ${planted - unnoticed.length} of ${planted} faults planted in copies of these books${unnoticed.length === 0 ? "" : `, but not ${unnoticed.join(", ")}`}.\n` +

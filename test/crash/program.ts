@@ -36,6 +36,8 @@ export interface Program {
   readonly url: string;
   /** How it ended, once it has: undefined while it runs. `asked` when the end was ours. */
   readonly ended: { readonly asked: boolean; readonly code: number | null } | undefined;
+  /** Whether it ever answered that it is ready. */
+  readonly wasReady: boolean;
   /** The last lines it wrote: its log, and what it said when it fell. */
   readonly lastWords: string;
   /** Resolves true when it answers that it is ready, false when it ended before that or took longer than `timeoutMs`. */
@@ -64,6 +66,7 @@ export function startProgram({ environment, roles }: { environment: Record<strin
   let asked = false;
   let lastWords = "";
   let ended: Program["ended"];
+  let wasReady = false;
   const hear = (chunk: Buffer): void => {
     lastWords = (lastWords + chunk.toString("utf8")).slice(-LAST_WORDS_MAX);
   };
@@ -88,12 +91,18 @@ export function startProgram({ environment, roles }: { environment: Record<strin
     get ended() {
       return ended;
     },
+    get wasReady() {
+      return wasReady;
+    },
     get lastWords() {
       return lastWords;
     },
     async untilReady(timeoutMs) {
       for (const until = performance.now() + timeoutMs; performance.now() < until && ended === undefined;) {
-        if (await answersReady(url)) return true;
+        if (await answersReady(url)) {
+          wasReady = true;
+          return true;
+        }
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
       return false;

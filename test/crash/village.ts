@@ -32,7 +32,7 @@ const PLANS: Readonly<Record<string, Terms>> = {
   "soon-paid": DAILY,
   "long-with-deposit": { ...DAILY, depositMinor: 30_000n, depositBuysTime: false, totalMinor: 900_000_000n },
   "cheap-rent": { ...DAILY, totalMinor: null, price: rational(100n), minimumPaymentMinor: 100n },
-  "by-the-hour": { ...DAILY, totalMinor: 900_000_000n, price: rational(1_900n, 336n), priceSeconds: 3_600 },
+  "by-the-hour": { ...DAILY, totalMinor: 900_000_000n, price: rational(190_000n, 336n), priceSeconds: 3_600 },
 };
 
 /** Makes the contracts through the modules' own faces, before any process of the run starts. */
