@@ -97,5 +97,8 @@ async function answer(order: CallOrder): Promise<void> {
 }
 
 process.on("message", (order: CallOrder) => {
-  void answer(order);
+  answer(order).catch((error: unknown) => {
+    process.stderr.write(`The caller failed: ${String(error)}\n`);
+    process.exit(1);
+  });
 });
