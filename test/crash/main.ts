@@ -78,7 +78,7 @@ function fillPlaces(stage: Stage, wanted: number): void {
 
 /** A start without its database ends at once with a reason, for whoever supervises the program to try again. */
 function noteFall(stage: Stage, program: Program): void {
-  if (program.lastWords.includes("ECONNREFUSED") && !program.wasReady) stage.startsInVain.push(program.lastWords);
+  if (!program.wasReady && program.startedAt < stage.server.backAt) stage.startsInVain.push(program.lastWords);
   else stage.falls.push(`a program ended by itself with code ${String(program.ended?.code)}: ${program.lastWords}`);
 }
 

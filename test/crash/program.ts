@@ -36,6 +36,8 @@ export interface Program {
   readonly url: string;
   /** How it ended, once it has: undefined while it runs. `asked` when the end was ours. */
   readonly ended: { readonly asked: boolean; readonly code: number | null } | undefined;
+  /** On the clock of `performance.now()`. */
+  readonly startedAt: number;
   /** Whether it ever answered that it is ready. */
   readonly wasReady: boolean;
   /** The last lines it wrote: its log, and what it said when it fell. */
@@ -88,6 +90,7 @@ export function startProgram({ environment, roles }: { environment: Record<strin
 
   return {
     url,
+    startedAt: performance.now(),
     get ended() {
       return ended;
     },

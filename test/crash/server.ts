@@ -6,6 +6,8 @@ export interface Server {
   /** SIGKILL to the postmaster, and to its children unless they are left to notice by themselves; back when it serves again. */
   killAndRestart(options: { childrenToo: boolean }): Promise<void>;
   readonly current: EmbeddedPostgres;
+  /** When it last came back after a kill, on the clock of `performance.now()`; 0 when it was never away. */
+  readonly backAt: number;
   stop(): Promise<void>;
 }
 
@@ -21,11 +23,15 @@ export async function startServer({ folder }: { folder: string }): Promise<Serve
     "max_wal_size=64MB",
   ];
   let current = await startEmbeddedPostgres({ folder, flags });
+  let backAt = 0;
   const port = Number(new URL(current.url("postgres")).port);
 
   return {
     get current() {
       return current;
+    },
+    get backAt() {
+      return backAt;
     },
     async killAndRestart({ childrenToo }) {
       const postmaster = current.processId;
@@ -35,6 +41,7 @@ export async function startServer({ folder }: { folder: string }): Promise<Serve
       if (childrenToo) for (const child of children) signal(child, "SIGKILL");
       await untilGone([postmaster, ...children]);
       current = await startEmbeddedPostgres({ folder, flags, port });
+      backAt = performance.now();
     },
     stop: () => current.stop(),
   };
