@@ -212,7 +212,7 @@ async function passes(check: () => Promise<unknown>): Promise<"ok" | "failed" | 
 }
 
 function answerErrors(clock: Clock, reportFault: (report: FaultReport) => void): ErrorRequestHandler {
-  // oxlint-disable-next-line max-params -- Express tells an error handler from others by its four parameters.
+  // Express tells an error handler from others by its four parameters.
   return (error: unknown, request, response, next) => {
     if (response.headersSent) {
       next(error);
