@@ -57,6 +57,9 @@ interface Round {
   readonly twoLoops: number;
 }
 
+/** A mistake on the command line: its text says what to do. */
+class WrongUse extends Error {}
+
 function readSettings(): Settings | undefined {
   const { values } = parseArgs({
     options: {
@@ -72,7 +75,7 @@ function readSettings(): Settings | undefined {
   });
   if (values.help) return undefined;
   const whole = (name: string, text: string): number => {
-    if (!/^[1-9]\d{0,6}$/.test(text)) throw new Error(`--${name} takes a whole number above zero. See --help.`);
+    if (!/^[1-9]\d{0,6}$/.test(text)) throw new WrongUse(`--${name} takes a whole number above zero. See --help.`);
     return Number(text);
   };
   return {
@@ -244,19 +247,27 @@ async function main(): Promise<number> {
     "max_wal_size=4GB",
   ];
   const server = await startEmbeddedPostgres({ folder, flags });
+  async function clear(): Promise<void> {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  // PostgreSQL stands in a process group of its own: a Ctrl-C that only ended us would leave it behind.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void clear().finally(() => process.exit(130)));
   try {
     const databaseUrl = await requireDatabase(server, "washa");
     await migrateDatabase(databaseUrl);
     return await runBench(settings, databaseUrl);
   } finally {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
+    await clear();
   }
 }
 
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(
+    `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
   process.exitCode = 1;
 }

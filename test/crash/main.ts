@@ -51,9 +51,12 @@ interface Stage {
   readonly startsInVain: string[];
 }
 
+/** A mistake on the command line: its text says what to do. */
+class WrongUse extends Error {}
+
 function wholeOption(text: string | undefined, fallback: number, name: string): number {
   if (text === undefined) return fallback;
-  if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} takes a whole number. See --help.`);
+  if (!/^\d{1,9}$/.test(text)) throw new WrongUse(`--${name} takes a whole number. See --help.`);
   return Number(text);
 }
 
@@ -199,6 +202,16 @@ async function main(): Promise<number> {
   const server = await startServer({ folder });
   const sms = await startSmsGateway({ seed, shares: { http_500: 0.03 } });
   const programs: (Program | undefined)[] = [undefined, undefined];
+  async function clear(): Promise<void> {
+    for (const program of programs) await program?.kill();
+    await sms.stop();
+    await server.stop();
+    if (values.keep === true) process.stdout.write(`The database is left in ${folder}.\n`);
+    else rmSync(folder, { recursive: true, force: true });
+  }
+  // PostgreSQL stands in a process group of its own: a Ctrl-C that only ended us would leave it behind.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void clear().finally(() => process.exit(130)));
   try {
     const databaseUrl = await requireDatabase(server.current, "washa");
     await migrateDatabase(databaseUrl);
@@ -241,17 +254,15 @@ async function main(): Promise<number> {
     );
     return checks.every(({ broken }) => broken.length === 0) && unnoticed.length === 0 ? 0 : 1;
   } finally {
-    for (const program of programs) await program?.kill();
-    await sms.stop();
-    await server.stop();
-    if (values.keep === true) process.stdout.write(`The database is left in ${folder}.\n`);
-    else rmSync(folder, { recursive: true, force: true });
+    await clear();
   }
 }
 
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(
+    `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
   process.exitCode = 1;
 }
