@@ -6,6 +6,9 @@ const PROTOCOL_3 = 196_608;
 const QUIET_MS = 2;
 /** Transactions answer an error by one rollback for each level of nesting; a busy pool could go on writing for ever. */
 const LOOKS_MAX = 5;
+/** A transaction may be busy elsewhere when its connection breaks (the relay hands jobs over for ten seconds at most): a minute. */
+const HELD_LOOK_MS = 20;
+const HELD_LOOKS_MAX = 3_000;
 
 /**
  * A socket for postgres.js (3.4.9) that takes leave in the order which the driver survives. TCP_NODELAY is set, which the
@@ -15,7 +18,8 @@ const LOOKS_MAX = 5;
  * When a connection breaks, the driver forgets its socket and only then tells the transaction that ran on it; the
  * transaction's `rollback` is written a moment later, to no socket, which ends the whole process. So `close` is held back
  * here: first the statements under way hear an error, then whatever they wrote in answer does, and when nothing more is
- * written the driver hears `close`. See https://github.com/porsager/postgres/issues/1208. A connection over TLS is beyond this.
+ * written the driver hears `close`. A transaction with no statement under way is waited for until it writes its next.
+ * See https://github.com/porsager/postgres/issues/1208. A connection over TLS is beyond this.
  */
 export function makeGuardedSocket({ host, port }: { host: string; port: number }): Socket {
   const socket = connect({ host, port, noDelay: true });
@@ -24,13 +28,21 @@ export function makeGuardedSocket({ host, port }: { host: string; port: number }
   let isFirst = true;
   let isGone = false;
   let wrote = false;
+  let idleInTransaction = false;
 
   function takeLeave(hadError: unknown): void {
     isGone = true;
     emit("error", new ConnectionClosed());
     let looks = 0;
+    let held = 0;
     wrote = false;
-    setTimeout(function look() {
+    function look(): void {
+      if (idleInTransaction && !wrote && held < HELD_LOOKS_MAX) {
+        held += 1;
+        setTimeout(look, HELD_LOOK_MS).unref();
+        return;
+      }
+      idleInTransaction = false;
       looks += 1;
       if (!wrote || looks === LOOKS_MAX) {
         emit("close", hadError);
@@ -39,10 +51,12 @@ export function makeGuardedSocket({ host, port }: { host: string; port: number }
       wrote = false;
       emit("error", new ConnectionClosed());
       setTimeout(look, QUIET_MS);
-    }, QUIET_MS);
+    }
+    setTimeout(look, QUIET_MS);
   }
 
   function guardedEmit(event: string, ...values: unknown[]): boolean {
+    if (event === "data") idleInTransaction = endsInOpenTransaction(values[0]);
     if (event !== "close") return emit(event, ...values);
     takeLeave(values[0]);
     return true;
@@ -51,6 +65,7 @@ export function makeGuardedSocket({ host, port }: { host: string; port: number }
   function guardedWrite(bytes: Buffer, ...rest: unknown[]): boolean {
     wrote = true;
     if (isGone) return true;
+    idleInTransaction = false;
     const whole = isFirst ? withoutRemains(bytes) : bytes;
     isFirst = false;
     return write(whole, ...rest);
@@ -64,6 +79,15 @@ export function makeGuardedSocket({ host, port }: { host: string; port: number }
     },
   });
   return socket;
+}
+
+/** PostgreSQL's last message of an answer: `Z`, its length 5, and `I` where no transaction is open. */
+const READY = Buffer.from([0x5a, 0, 0, 0, 5]);
+const NO_TRANSACTION = 0x49;
+
+function endsInOpenTransaction(bytes: unknown): boolean {
+  if (!Buffer.isBuffer(bytes) || bytes.length < 6 || !bytes.subarray(-6, -1).equals(READY)) return false;
+  return bytes[bytes.length - 1] !== NO_TRANSACTION;
 }
 
 /**

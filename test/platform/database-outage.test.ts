@@ -112,3 +112,23 @@ test("a transaction whose connection is cut fails alone, and the pool goes on", 
     await administration.end();
   }
 });
+
+test("a transaction that is busy elsewhere while its connection is cut fails when it comes back", async () => {
+  const pool = openDatabase({ url: database.url, connectionsMax: 2 });
+  const administration = openClient(database.url, 1);
+  try {
+    const transaction = pool.db.transaction(async (tx) => {
+      const [own] = await tx.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`);
+      await administration`select pg_terminate_backend(${own?.pid ?? 0})`;
+      // A second of the server's time stands for a slow call to somebody else.
+      await administration`select pg_sleep(1)`;
+      throw new Error("the other side failed too");
+    });
+    await expect(transaction).rejects.toThrow();
+    await untilServing(pool);
+    await expect(pool.db.execute(sql`select 1`)).resolves.toHaveLength(1);
+  } finally {
+    await pool.close();
+    await administration.end();
+  }
+});
