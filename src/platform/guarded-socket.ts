@@ -56,7 +56,7 @@ export function makeGuardedSocket({ host, port }: { host: string; port: number }
   }
 
   function guardedEmit(event: string, ...values: unknown[]): boolean {
-    if (event === "data") idleInTransaction = endsInOpenTransaction(values[0]);
+    if (event === "data") idleInTransaction = idleInTransactionAfter(values[0], idleInTransaction);
     if (event !== "close") return emit(event, ...values);
     takeLeave(values[0]);
     return true;
@@ -85,8 +85,9 @@ export function makeGuardedSocket({ host, port }: { host: string; port: number }
 const READY = Buffer.from([0x5a, 0, 0, 0, 5]);
 const NO_TRANSACTION = 0x49;
 
-function endsInOpenTransaction(bytes: unknown): boolean {
-  if (!Buffer.isBuffer(bytes) || bytes.length < 6 || !bytes.subarray(-6, -1).equals(READY)) return false;
+/** The server's parting words, and pieces that end within an answer, change nothing. */
+function idleInTransactionAfter(bytes: unknown, before: boolean): boolean {
+  if (!Buffer.isBuffer(bytes) || bytes.length < 6 || !bytes.subarray(-6, -1).equals(READY)) return before;
   return bytes[bytes.length - 1] !== NO_TRANSACTION;
 }
 

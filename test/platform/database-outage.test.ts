@@ -124,7 +124,7 @@ test("a transaction that is busy elsewhere while its connection is cut fails whe
       await administration`select pg_sleep(1)`;
       throw new Error("the other side failed too");
     });
-    await expect(transaction).rejects.toThrow(/closed|Failed query|other side/);
+    await expect(transaction).rejects.toThrow("The connection to PostgreSQL was closed.");
     await untilServing(pool);
     await expect(pool.db.execute(sql`select 1`)).resolves.toHaveLength(1);
   } finally {
