@@ -34,6 +34,8 @@ Exit code 1 when a payment is lost or doubled, a token doubled or skipped, a mes
 `;
 
 const READY_TIMEOUT_MS = 60_000;
+/** The doors answer a moment before the last role is up; a busy machine takes this long for a whole start. */
+const STARTING_MS = 4_000;
 const QUIET_TIMEOUT_MS = 180_000;
 /** One kill of so many hits PostgreSQL; which one of them is drawn. */
 const POSTGRES_EVERY = 10;
@@ -79,9 +81,14 @@ function fillPlaces(stage: Stage, wanted: number): void {
   });
 }
 
-/** A start without its database ends at once with a reason, for whoever supervises the program to try again. */
+/**
+ * A start whose database is away, or goes away before the start is over, ends at once with a reason, for whoever supervises the
+ * program to try again. A program that was up must live through it.
+ */
 function noteFall(stage: Stage, program: Program): void {
-  if (!program.wasReady && program.startedAt < stage.server.backAt) stage.startsInVain.push(program.lastWords);
+  const { goneAt, backAt } = stage.server;
+  const wasStarting = program.startedAt > goneAt - STARTING_MS && program.startedAt < backAt;
+  if (wasStarting) stage.startsInVain.push(program.lastWords);
   else stage.falls.push(`a program ended by itself with code ${String(program.ended?.code)}: ${program.lastWords}`);
 }
 

@@ -38,8 +38,6 @@ export interface Program {
   readonly ended: { readonly asked: boolean; readonly code: number | null } | undefined;
   /** On the clock of `performance.now()`. */
   readonly startedAt: number;
-  /** Whether it ever answered that it is ready. */
-  readonly wasReady: boolean;
   /** The last lines it wrote: its log, and what it said when it fell. */
   readonly lastWords: string;
   /** Resolves true when it answers that it is ready, false when it ended before that or took longer than `timeoutMs`. */
@@ -68,7 +66,6 @@ export function startProgram({ environment, roles }: { environment: Record<strin
   let asked = false;
   let lastWords = "";
   let ended: Program["ended"];
-  let wasReady = false;
   const hear = (chunk: Buffer): void => {
     lastWords = (lastWords + chunk.toString("utf8")).slice(-LAST_WORDS_MAX);
   };
@@ -94,18 +91,12 @@ export function startProgram({ environment, roles }: { environment: Record<strin
     get ended() {
       return ended;
     },
-    get wasReady() {
-      return wasReady;
-    },
     get lastWords() {
       return lastWords;
     },
     async untilReady(timeoutMs) {
       for (const until = performance.now() + timeoutMs; performance.now() < until && ended === undefined;) {
-        if (await answersReady(url)) {
-          wasReady = true;
-          return true;
-        }
+        if (await answersReady(url)) return true;
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
       return false;

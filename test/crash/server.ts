@@ -6,7 +6,8 @@ export interface Server {
   /** SIGKILL to the postmaster, and to its children unless they are left to notice by themselves; back when it serves again. */
   killAndRestart(options: { childrenToo: boolean }): Promise<void>;
   readonly current: EmbeddedPostgres;
-  /** When it last came back after a kill, on the clock of `performance.now()`; 0 when it was never away. */
+  /** When it was last killed and came back, on the clock of `performance.now()`; 0 when it never was. */
+  readonly goneAt: number;
   readonly backAt: number;
   stop(): Promise<void>;
 }
@@ -23,12 +24,16 @@ export async function startServer({ folder }: { folder: string }): Promise<Serve
     "max_wal_size=64MB",
   ];
   let current = await startEmbeddedPostgres({ folder, flags });
+  let goneAt = 0;
   let backAt = 0;
   const port = Number(new URL(current.url("postgres")).port);
 
   return {
     get current() {
       return current;
+    },
+    get goneAt() {
+      return goneAt;
     },
     get backAt() {
       return backAt;
@@ -37,6 +42,7 @@ export async function startServer({ folder }: { folder: string }): Promise<Serve
       const postmaster = current.processId;
       if (postmaster === undefined) throw new Error("PostgreSQL does not run.");
       const children = childrenOf(postmaster);
+      goneAt = performance.now();
       signal(postmaster, "SIGKILL");
       if (childrenToo) for (const child of children) signal(child, "SIGKILL");
       await untilGone([postmaster, ...children]);
