@@ -14,6 +14,7 @@ export interface Books {
   }[];
   suspense: { receiptId: string; reason: string }[];
   transactions: { id: string; idempotencyKey: string; reference: string | null; postingCount: number }[];
+  /** In the order of their lines: a payment's first line is the rail's clearing account. */
   postings: { transactionId: string; accountId: string; amountMinor: bigint }[];
   balances: { accountId: string; balanceMinor: bigint; postingCount: bigint }[];
   contracts: {
@@ -79,7 +80,7 @@ export async function readBooks(url: string): Promise<Books> {
       >`select id, idempotency_key, reference, posting_count from ledger.transactions`;
       const postings = await tx<
         { transaction_id: string; account_id: string; amount_minor: string }[]
-      >`select transaction_id, account_id, amount_minor from ledger.postings`;
+      >`select transaction_id, account_id, amount_minor from ledger.postings order by transaction_id, line`;
       const balances = await tx<
         { account_id: string; balance_minor: string; posting_count: string }[]
       >`select account_id, balance_minor, posting_count from ledger.balances`;
