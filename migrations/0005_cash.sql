@@ -1,0 +1,2 @@
+-- Filled by the room's own work.
+select 1;
