@@ -112,6 +112,27 @@ export function column(values: readonly unknown[], type: ColumnType): SQL {
   return sql`${`{${values.map(arrayElement).join(",")}}`}::${sql.raw(type)}[]`;
 }
 
+/** A column of `rowsTable`: its type, and where a row holds its value. */
+export type ColumnSpec<Row> = readonly [ColumnType, (row: Row) => unknown];
+
+/**
+ * Rows as a table expression with named columns, for `insert … select` and joins: `from ${table} as given(${names})`. One
+ * parameter a column, whatever the number of rows.
+ */
+export function rowsTable<Row>(
+  rows: readonly Row[],
+  columns: Readonly<Record<string, ColumnSpec<Row>>>,
+): { readonly names: SQL; readonly table: SQL } {
+  const specs = Object.entries(columns);
+  return {
+    names: sql.raw(specs.map(([name]) => name).join(", ")),
+    table: sql`unnest(${sql.join(
+      specs.map(([, [type, pick]]) => column(rows.map(pick), type)),
+      sql`, `,
+    )})`,
+  };
+}
+
 export type ColumnType =
   | "uuid"
   | "text"
