@@ -107,14 +107,29 @@ export function makeOutboundHttp(settings: OutboundSettings): OutboundHttp {
   return {
     async send(request) {
       const prepared = prepareRequest(request, baseUrl);
+      // "Nobody has seen it" must be true of all attempts, not only of the last.
+      let mayHaveArrived = false;
       try {
-        return await retries[request.repeat].execute(() =>
-          takeTurn(() => circuit.execute(() => attempt(prepared, request.timeoutMs ?? timeoutMs))),
-        );
+        return await retries[request.repeat].execute(async () => {
+          try {
+            const answer = await takeTurn(() =>
+              circuit.execute(() => attempt(prepared, request.timeoutMs ?? timeoutMs)),
+            );
+            mayHaveArrived ||= answer.status !== 429;
+            return answer;
+          } catch (error) {
+            mayHaveArrived ||= error instanceof NoAnswer;
+            throw error;
+          }
+        });
       } catch (error) {
-        if (error instanceof BrokenCircuitError)
-          throw new NotSent(`${prepared.url.host}: the circuit is open after many failures`, { cause: error });
-        throw error;
+        const failure =
+          error instanceof BrokenCircuitError
+            ? new NotSent(`${prepared.url.host}: the circuit is open after many failures`, { cause: error })
+            : error;
+        if (mayHaveArrived && failure instanceof NotSent)
+          throw new NoAnswer(`${failure.message}; an attempt before it may have arrived`, { cause: failure });
+        throw failure;
       }
     },
   };

@@ -13,26 +13,29 @@ const SHORT_PAUSES = { firstMs: 1, longestMs: 5 };
 const safeGet = { method: "GET", url: "/status", repeat: "safe" } as const;
 const oncePost = { method: "POST", url: "/pay", repeat: "once", body: "{}" } as const;
 
-async function serve(answer: RequestListener): Promise<string> {
+async function serve(answer: RequestListener): Promise<{ baseUrl: string; stop: () => void }> {
   const server = createServer(answer).listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  const baseUrl = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  return { baseUrl, stop: () => server.close() };
 }
 
 /** Answers in turn; the last one for ever. Counts what came. */
-async function serveInTurn(...answers: RequestListener[]): Promise<{ baseUrl: string; asked: () => number }> {
+async function serveInTurn(
+  ...answers: RequestListener[]
+): Promise<{ baseUrl: string; asked: () => number; stop: () => void }> {
   let asked = 0;
-  const baseUrl = await serve((request, response) => {
+  const { baseUrl, stop } = await serve((request, response) => {
     const answer = answers[Math.min(asked, answers.length - 1)];
     asked += 1;
     request.resume();
     answer?.(request, response);
   });
-  return { baseUrl, asked: () => asked };
+  return { baseUrl, asked: () => asked, stop };
 }
 
 /** A port that nobody listens at any more. */
@@ -58,7 +61,7 @@ const outbound = (baseUrl: string, settings: Partial<OutboundSettings> = {}) =>
 
 test("what is sent arrives as it was written, below the base address, and the answer comes back whole", async () => {
   const seen: Record<string, unknown> = {};
-  const baseUrl = await serve((request, response) => {
+  const { baseUrl } = await serve((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
@@ -150,6 +153,25 @@ test("when its attempts are used up the last answer is the caller's", async () =
   const { baseUrl, asked } = await serveInTurn(saying(503, "still busy"));
   const answer = await outbound(baseUrl, { retriesMax: 2 }).send(safeGet);
   expect([answer.status, answer.text, asked()]).toEqual([503, "still busy", 3]);
+});
+
+test.each<[string, RequestListener]>([
+  ["an attempt without an answer", hangUp],
+  ["an attempt that a gateway answered", saying(502, "", { connection: "close" })],
+])("after %s nobody may say that the request was not sent, even if the next attempt is", async (_promise, first) => {
+  const { baseUrl, stop } = await serveInTurn((request, response) => {
+    stop();
+    first(request, response);
+  });
+  await expect(outbound(baseUrl).send({ ...oncePost, repeat: "safe" })).rejects.toBeInstanceOf(NoAnswer);
+});
+
+test("after being told to slow down, and then not reaching anybody, it was certainly not done", async () => {
+  const { baseUrl, stop } = await serveInTurn((request, response) => {
+    stop();
+    saying(429, "", { connection: "close" })(request, response);
+  });
+  await expect(outbound(baseUrl).send({ ...oncePost, repeat: "safe" })).rejects.toBeInstanceOf(NotSent);
 });
 
 test.each([301, 302, 307, 308, 400, 401, 404, 409, 500, 501])(
