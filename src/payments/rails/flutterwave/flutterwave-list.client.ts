@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { DAY_MS, localDateOf } from "../../../kernel/time.ts";
+import type { OutboundResponse } from "../../../platform/outbound.ts";
+import type { Channel, Listing, ListPage, ListWindow } from "../rail.ts";
+import { Unusable, chargeReport, readAs, readExact } from "./charge.ts";
+import { reasonIn } from "./flutterwave.client.ts";
+
+/** Flutterwave does not say how far back its list goes. What is older than a quarter is left to a person. */
+const REACH_MS = 90 * DAY_MS;
+const WINDOW_MAX_MS = 7 * DAY_MS;
+
+const page = z.object({
+  meta: z.object({ page_info: z.object({ current_page: z.coerce.number(), total_pages: z.coerce.number() }) }),
+  data: z.array(z.unknown()),
+});
+const itsCurrency = z.object({ currency: z.string() });
+
+/** All transactions of the account between two dates, page by page. */
+export function makeFlutterwaveListing(channel: Channel, get: (path: string) => Promise<OutboundResponse>): Listing {
+  return {
+    reachMs: REACH_MS,
+    windowMaxMs: WINDOW_MAX_MS,
+    page: async (window) => {
+      const number = window.cursor === undefined ? 1 : Number(window.cursor);
+      // Whose midnight the dates mean is not said: a day more on either side, and the window decides.
+      const from = localDateOf(new Date(window.from.getTime() - DAY_MS), "UTC");
+      const to = localDateOf(new Date(window.to.getTime() + DAY_MS), "UTC");
+      const answer = await get(`/v3/transactions?from=${from}&to=${to}&page=${number}&currency=${channel.currency}`);
+      if (answer.status >= 300) throw new Error(`Flutterwave's list: ${reasonIn(answer)}`);
+      const { meta, data } = readAs(page, readExact(answer.raw));
+      const isLast = data.length === 0 || meta.page_info.current_page >= meta.page_info.total_pages;
+      return { ...sorted(data, window, channel), next: isLast ? undefined : String(number + 1) };
+    },
+  };
+}
+
+function sorted(items: readonly unknown[], { from, to }: ListWindow, channel: Channel): Omit<ListPage, "next"> {
+  const readable: ListPage["items"][number][] = [];
+  const unreadable: ListPage["unreadable"][number][] = [];
+  for (const item of items) {
+    // One account is paid in several currencies, and another channel lists those.
+    const currency = itsCurrency.safeParse(item).data?.currency;
+    if (currency !== undefined && currency !== channel.currency) continue;
+    const raw = Buffer.from(JSON.stringify(item));
+    try {
+      const report = chargeReport(item, channel);
+      const at = report.at?.getTime();
+      if (at !== undefined && (at < from.getTime() || at > to.getTime())) continue;
+      readable.push({ report, raw });
+    } catch (error) {
+      if (!(error instanceof Unusable)) throw error;
+      unreadable.push({ detail: error.message, raw });
+    }
+  }
+  return { items: readable, unreadable };
+}
