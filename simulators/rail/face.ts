@@ -102,6 +102,11 @@ export interface OutgoingDelivery {
   readonly method: "POST" | "PUT";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /**
+   * Headers that carry the time of sending, such as a signature over it: made anew for each attempt, over this body.
+   * Somebody who replays or alters what was sent has only what was sent.
+   */
+  readonly headersNow?: (() => Readonly<Record<string, string>>) | undefined;
   readonly body: string;
   /** A provider that tries again until it hears 2xx says how often; 0 where it says a thing once. */
   readonly retriesMax: number;
