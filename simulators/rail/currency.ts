@@ -14,13 +14,17 @@ export function parseAmount(text: string, currency: string): bigint | undefined 
   return BigInt(whole + fraction.padEnd(decimals, "0"));
 }
 
-/** "KES 150.00". */
-export function formatAmount(amountMinor: bigint, currency: string): string {
+/** "150.00", as providers write it. */
+export function formatDecimal(amountMinor: bigint, currency: string): string {
   const decimals = decimalsOf(currency);
   const digits = amountMinor.toString().padStart(decimals + 1, "0");
   const whole = digits.slice(0, digits.length - decimals);
-  return `${currency} ${whole}${decimals === 0 ? "" : `.${digits.slice(-decimals)}`}`;
+  return decimals === 0 ? whole : `${whole}.${digits.slice(-decimals)}`;
 }
+
+/** "KES 150.00". */
+export const formatAmount = (amountMinor: bigint, currency: string): string =>
+  `${currency} ${formatDecimal(amountMinor, currency)}`;
 
 function decimalsOf(currency: string): number {
   const format = new Intl.NumberFormat("en", { style: "currency", currency });

@@ -16,7 +16,7 @@ const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
-const USUAL_MS = [200, 3 * SECOND_MS] as const;
+const USUAL_MS = [50, SECOND_MS] as const;
 const OVERTAKEN_MS = [20 * SECOND_MS, 5 * MINUTE_MS] as const;
 const DELAY_MS = [5 * MINUTE_MS, 6 * HOUR_MS] as const;
 const DUPLICATE_MS = [SECOND_MS, 10 * MINUTE_MS] as const;
@@ -52,11 +52,13 @@ export function planNews({
       continue;
     }
     const once = { ...delivery, retriesMax: 0 };
+    // Whoever overheard it cannot sign anew.
+    const overheard = { ...once, headersNow: undefined };
     let afterMs = startMs + index * NEXT_MS;
     if (happens("reorder")) afterMs += between(chance, OVERTAKEN_MS);
     if (happens("delay")) afterMs += between(chance, DELAY_MS);
     if (happens("tamper")) {
-      const delivery = { ...once, body: tamper(once.body, chance) };
+      const delivery = { ...overheard, body: tamper(once.body, chance) };
       sendings.push({ kind: "tampered", delivery, afterMs: Math.max(0, afterMs + between(chance, TAMPER_MS)) });
     }
     sendings.push({ kind: "genuine", delivery, afterMs });
@@ -65,7 +67,7 @@ export function planNews({
       sendings.push({ kind: "copy", delivery: once, afterMs: afterMs + between(chance, DUPLICATE_MS) });
     }
     if (happens("replay")) {
-      sendings.push({ kind: "replay", delivery: once, afterMs: afterMs + between(chance, REPLAY_MS) });
+      sendings.push({ kind: "replay", delivery: overheard, afterMs: afterMs + between(chance, REPLAY_MS) });
     }
   }
   return { sendings, dropped };

@@ -43,7 +43,16 @@ const RECORDS_MAX = 200_000;
 
 class StaleConnection extends Error {}
 
-export function makePostman({ timetable, timeoutMs }: { timetable: Timetable; timeoutMs: number }): Postman {
+/** `onAttempt` hears of each attempt when it is over. */
+export function makePostman({
+  timetable,
+  timeoutMs,
+  onAttempt = () => undefined,
+}: {
+  timetable: Timetable;
+  timeoutMs: number;
+  onAttempt?: ((record: DeliveryRecord) => void) | undefined;
+}): Postman {
   const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
   const records: DeliveryRecord[] = [];
   const giveUp = new AbortController();
@@ -75,13 +84,11 @@ export function makePostman({ timetable, timeoutMs }: { timetable: Timetable; ti
       .catch(() => undefined);
     record.status = answered?.status;
     record.answer = answered?.body;
+    const isOver = record.attempts > record.delivery.retriesMax;
     if (answered !== undefined && answered.status >= 200 && answered.status < 300) record.result = "accepted";
-    else if (record.attempts > record.delivery.retriesMax)
-      record.result = answered === undefined ? "unanswered" : "refused";
-    else {
-      const pauseMs = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** (record.attempts - 1));
-      timetable.after(pauseMs, () => carry(record));
-    }
+    else if (isOver) record.result = answered === undefined ? "unanswered" : "refused";
+    else timetable.after(Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** (record.attempts - 1)), () => carry(record));
+    onAttempt(record);
   }
 
   /** Known to `stop`, which waits for it. */
@@ -91,14 +98,20 @@ export function makePostman({ timetable, timeoutMs }: { timetable: Timetable; ti
     return done;
   }
 
-  function post({ method, url, headers, body }: OutgoingDelivery): Promise<{ status: number; body: string }> {
+  function post({
+    method,
+    url,
+    headers,
+    headersNow,
+    body,
+  }: OutgoingDelivery): Promise<{ status: number; body: string }> {
     const target = new URL(url);
     const isSafe = target.protocol === "https:";
     const signal = AbortSignal.any([giveUp.signal, AbortSignal.timeout(timeoutMs)]);
     return new Promise((resolve, reject) => {
       const options = {
         method,
-        headers: { ...headers, "content-length": Buffer.byteLength(body) },
+        headers: { ...headers, ...headersNow?.(), "content-length": Buffer.byteLength(body) },
         agent: isSafe ? agents.https : agents.http,
         signal,
       };

@@ -42,13 +42,15 @@ export interface ProviderDeps {
   readonly payers: "decide" | "wait";
   readonly timetable: Timetable;
   readonly postman: Postman;
+  /** Hears of each transaction when it begins and whenever it has ended. */
+  readonly onChange?: ((transaction: SimulatedTransaction) => void) | undefined;
 }
 
 const ID_TRIES_MAX = 100;
 const NAMES = ["Achieng Odhiambo", "Baraka Mwangi", "Chipo Phiri", "Fatou Ndiaye", "Kwame Mensah", "Nakato Sarah"];
 
 export function makeProvider(deps: ProviderDeps): Provider {
-  const { channel, timetable, postman, seed } = deps;
+  const { channel, timetable, postman, seed, onChange = () => undefined } = deps;
   const books = makeBooks(channel);
   const faults = makeFaultBox(deps.shares);
   const wholeMinor = wholeMinorOf(channel.currency);
@@ -98,6 +100,7 @@ export function makeProvider(deps: ProviderDeps): Provider {
 
   function complete(transaction: SimulatedTransaction, amountMinor: bigint): void {
     books.complete(transaction, { amountMinor, at: timetable.now() });
+    onChange(transaction);
     const { reverseAfterMs, newsHeldBackMs } = decideReversal(luckOf(transaction, "reversal"));
     tell(transaction, { news: "completed", heldBackMs: newsHeldBackMs });
     if (reverseAfterMs !== undefined) timetable.after(reverseAfterMs, () => void reverse(transaction));
@@ -105,6 +108,7 @@ export function makeProvider(deps: ProviderDeps): Provider {
 
   function fail(transaction: SimulatedTransaction, why: Failure): void {
     books.fail(transaction, { why, at: timetable.now() });
+    onChange(transaction);
     tell(transaction, { news: "failed" });
   }
 
@@ -117,6 +121,7 @@ export function makeProvider(deps: ProviderDeps): Provider {
     const reversal = books.begin("reversal", { ...names, amountMinor, reference, phone, payerName, callbackUrl, at });
     lotOf.set(reversal, drawLot("reversal", { phone, reference, amountMinor }));
     books.complete(reversal, { amountMinor, at });
+    onChange(reversal);
     tell(reversal, { news: "completed" });
     return reversal;
   }
@@ -160,6 +165,7 @@ export function makeProvider(deps: ProviderDeps): Provider {
           if (moneyAfterMs !== undefined) timetable.after(moneyAfterMs, () => complete(prompt, amountMinor));
         });
       }
+      onChange(prompt);
       forge(prompt);
       return prompt;
     },
@@ -170,6 +176,7 @@ export function makeProvider(deps: ProviderDeps): Provider {
       timetable.after(afterMs, () => {
         if (failure !== undefined) return fail(payout, failure);
         books.complete(payout, { amountMinor: payout.requestedMinor, at: timetable.now() });
+        onChange(payout);
         tell(payout, { news: "completed" });
       });
       return payout;

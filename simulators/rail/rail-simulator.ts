@@ -31,6 +31,12 @@ export interface RailSimulatorOptions {
   readonly deliveryTimeoutMs?: number;
   /** Real time by which a slow access token is late. Default three seconds. */
   readonly slowLoginMs?: number;
+  /** Hears of each transaction that begins or ends. */
+  readonly onTransaction?: (transaction: SimulatedTransaction) => void;
+  /** Hears of each attempt at a delivery when it is over. */
+  readonly onDelivery?: (record: DeliveryRecord) => void;
+  /** Hears of each bug of a face as it happens; they are in `troubles` too. */
+  readonly onTrouble?: (trouble: unknown) => void;
 }
 
 export interface Counts {
@@ -95,9 +101,13 @@ const SLOW_LOGIN_MS = 3_000;
 export async function startRailSimulator(options: RailSimulatorOptions): Promise<RailSimulator> {
   const { seed, clock, port = 0, grainMs = 1, payers = "decide" } = options;
   const troubles: unknown[] = [];
-  const onTrouble = (trouble: unknown): void => void troubles.push(trouble);
+  const onTrouble = (trouble: unknown): void => {
+    troubles.push(trouble);
+    options.onTrouble?.(trouble);
+  };
   const timetable = makeTimetable({ clock, grainMs, onTrouble });
-  const postman = makePostman({ timetable, timeoutMs: options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS });
+  const timeoutMs = options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS;
+  const postman = makePostman({ timetable, timeoutMs, onAttempt: options.onDelivery });
   const front = await startHttpFront({ port, slowLoginMs: options.slowLoginMs ?? SLOW_LOGIN_MS, onTrouble });
   const baseUrl = (channel: string): string => `${front.url}/${channel}`;
   const providers = new Map<string, Provider>();
@@ -105,7 +115,7 @@ export async function startRailSimulator(options: RailSimulatorOptions): Promise
     const doorUrl = (door: string, parameter?: string) => options.doorUrlOf(channel.name, door, parameter);
     const shares = { ...options.faults, ...faults };
     const deps = { seed, timetable, postman, payers, baseUrl: baseUrl(channel.name), doorUrl, shares };
-    const provider = makeProvider({ ...deps, channel, makeFace });
+    const provider = makeProvider({ ...deps, channel, makeFace, onChange: options.onTransaction });
     providers.set(channel.name, provider);
     front.open(channel.name, { ...provider, chance: makeStream(seed, channel.name, "requests") });
   }

@@ -119,6 +119,15 @@ describe("deliveries", () => {
     expect(simulator.held()).toHaveLength(1);
   });
 
+  test("late news is signed when it is sent, and a replay has only the old signature", async () => {
+    const simulator = await start({ delay: 1, replay: 1 });
+    simulator.pay(PAYMENT);
+    await simulator.advanceTo(at(48));
+    const [genuine, replay] = program.heard.map(({ sentAt }) => new Date(sentAt).getTime());
+    expect(genuine).toBeGreaterThan(START.getTime() + 5 * 60_000);
+    expect(replay).toBe(START.getTime());
+  });
+
   test("what is due at the same moment comes at the same moment", async () => {
     const simulator = await start({ duplicate_at_once: 1 });
     program.answerTogether(2);

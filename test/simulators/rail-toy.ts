@@ -26,7 +26,8 @@ export const makeToyFace: MakeFace = (world) => {
   const toDoor = (body: string, signature: string): OutgoingDelivery => ({
     method: "POST",
     url: world.doorUrl("news"),
-    headers: { "content-type": "application/json", "x-signature": signature },
+    headers: { "content-type": "application/json", "x-signature": signature, "x-sent-at": world.now().toISOString() },
+    headersNow: () => ({ "x-sent-at": world.now().toISOString() }),
     body,
     retriesMax: 5,
   });
@@ -82,6 +83,7 @@ export interface Heard {
   readonly amount: string;
   readonly account: string;
   readonly isSigned: boolean;
+  readonly sentAt: string;
 }
 
 /** Our program's door, as far as a simulator sees it. */
@@ -102,7 +104,8 @@ export async function startToyProgram() {
       } catch {
         told = { id: "unreadable" };
       }
-      heard.push({ ...(told as Heard), isSigned: request.headers["x-signature"] === signOf(body) });
+      const isSigned = request.headers["x-signature"] === signOf(body);
+      heard.push({ ...(told as Heard), isSigned, sentAt: String(request.headers["x-sent-at"]) });
       waiting.push(() => response.writeHead(statuses.shift() ?? 200).end("{}"));
       if (waiting.length >= togetherLeast) for (const answer of waiting.splice(0)) answer();
     });
