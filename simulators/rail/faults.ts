@@ -60,7 +60,8 @@ export const usualFaults: Faults = {
   reverse: 0.02,
   reverse_overtakes: 0.25,
   wrong_amount: 0.02,
-  late_money: 0.05,
+  // Most providers never go back on a failure; a channel whose provider does sets it for itself.
+  late_money: 0,
   cancel: 0.06,
   time_out: 0.05,
   unreachable: 0.03,
