@@ -89,6 +89,42 @@ export function chargeReport(data: unknown, channel: Channel, asked?: { referenc
   };
 }
 
+/** Money given back, by our request or by somebody at Flutterwave's dashboard. */
+export const refundedCharge = z.object({
+  id: z.string().regex(/^\d{1,20}$/),
+  tx_id: z.string().nullish(),
+  transaction_id: z.string().nullish(),
+  amount_refunded: text,
+  status: text,
+  comments: z.string().nullish(),
+  comment: z.string().nullish(),
+  created_at: text.nullish(),
+});
+
+/** The comment of a refund of ours begins with our name for it; all others are somebody else's: reversals, to us. */
+export function refundReport(data: unknown, channel: Channel, asked?: { correlation: string }): Report {
+  const read = readAs(refundedCharge, data);
+  const written = /^\S{36}/.exec(read.comments ?? read.comment ?? "")?.[0];
+  const correlation = asked?.correlation ?? (UUID.test(written ?? "") ? written?.toLowerCase() : undefined);
+  const original = read.transaction_id ?? read.tx_id ?? undefined;
+  const isOver = /^completed/i.test(read.status);
+  if (correlation === undefined && original === undefined)
+    throw new Unusable("wrong_type", "A refund does not say of which transaction.", "transaction_id");
+  return {
+    type: correlation === undefined ? "reversal" : "disbursement",
+    transactionStatus: isOver ? "completed" : /^fail/i.test(read.status) ? "failed" : "pending",
+    transactionReference: `FLW-REFUND-${read.id}`,
+    correlation,
+    originalTransactionReference: correlation === undefined ? referenceOf(original ?? "") : undefined,
+    amount: readAmount(read.amount_refunded, channel.currency, channel),
+    creditParty: channel.name,
+    reference: "",
+    payer: { phone: undefined, hash: undefined, name: undefined },
+    at: readTime(read.created_at),
+    statusReason: isOver ? undefined : read.status,
+  };
+}
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**

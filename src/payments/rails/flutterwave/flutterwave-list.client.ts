@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { DAY_MS, localDateOf } from "../../../kernel/time.ts";
 import type { OutboundResponse } from "../../../platform/outbound.ts";
-import type { Channel, Listing, ListPage, ListWindow } from "../rail.ts";
-import { Unusable, chargeReport, readAs, readExact } from "./charge.ts";
+import type { Channel, Listing, ListPage, ListWindow, Report } from "../rail.ts";
+import { Unusable, chargeReport, readAs, readExact, refundReport } from "./charge.ts";
 import { reasonIn } from "./flutterwave.client.ts";
 
 /** Flutterwave does not say how far back its list goes. What is older than a quarter is left to a person. */
@@ -13,28 +13,47 @@ const page = z.object({
   meta: z.object({ page_info: z.object({ current_page: z.coerce.number(), total_pages: z.coerce.number() }) }),
   data: z.array(z.unknown()),
 });
+const cursorForm = z.tuple([z.enum(["transactions", "refunds"]), z.int().positive()]);
 const itsCurrency = z.object({ currency: z.string() });
 
-/** All transactions of the account between two dates, page by page. */
+/** All transactions of the account between two dates, page by page, then its refunds, which are listed apart. */
 export function makeFlutterwaveListing(channel: Channel, get: (path: string) => Promise<OutboundResponse>): Listing {
   return {
     reachMs: REACH_MS,
     windowMaxMs: WINDOW_MAX_MS,
     page: async (window) => {
-      const number = window.cursor === undefined ? 1 : Number(window.cursor);
+      const [list, number] = cursorForm.parse(
+        window.cursor === undefined ? ["transactions", 1] : JSON.parse(window.cursor),
+      );
       // Whose midnight the dates mean is not said: a day more on either side, and the window decides.
       const from = localDateOf(new Date(window.from.getTime() - DAY_MS), "UTC");
       const to = localDateOf(new Date(window.to.getTime() + DAY_MS), "UTC");
-      const answer = await get(`/v3/transactions?from=${from}&to=${to}&page=${number}&currency=${channel.currency}`);
+      const answer = await get(`/v3/${list}?from=${from}&to=${to}&page=${number}&currency=${channel.currency}`);
       if (answer.status >= 300) throw new Error(`Flutterwave's list: ${reasonIn(answer)}`);
       const { meta, data } = readAs(page, readExact(answer.raw));
       const isLast = data.length === 0 || meta.page_info.current_page >= meta.page_info.total_pages;
-      return { ...sorted(data, window, channel), next: isLast ? undefined : String(number + 1) };
+      const next = !isLast ? [list, number + 1] : list === "transactions" ? ["refunds", 1] : undefined;
+      const read = (item: unknown): Report =>
+        list === "transactions" ? chargeReport(item, channel) : refundReport(item, channel);
+      return {
+        ...sorted({ items: data, window, channel, read }),
+        next: next === undefined ? undefined : JSON.stringify(next),
+      };
     },
   };
 }
 
-function sorted(items: readonly unknown[], { from, to }: ListWindow, channel: Channel): Omit<ListPage, "next"> {
+function sorted({
+  items,
+  window: { from, to },
+  channel,
+  read,
+}: {
+  items: readonly unknown[];
+  window: ListWindow;
+  channel: Channel;
+  read: (item: unknown) => Report;
+}): Omit<ListPage, "next"> {
   const readable: ListPage["items"][number][] = [];
   const unreadable: ListPage["unreadable"][number][] = [];
   for (const item of items) {
@@ -43,7 +62,7 @@ function sorted(items: readonly unknown[], { from, to }: ListWindow, channel: Ch
     if (currency !== undefined && currency !== channel.currency) continue;
     const raw = Buffer.from(JSON.stringify(item));
     try {
-      const report = chargeReport(item, channel);
+      const report = read(item);
       const at = report.at?.getTime();
       if (at !== undefined && (at < from.getTime() || at > to.getTime())) continue;
       readable.push({ report, raw });

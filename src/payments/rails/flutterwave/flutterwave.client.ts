@@ -10,7 +10,7 @@ import type {
   RefundOrder,
   RequestOutcome,
 } from "../rail.ts";
-import { Unusable, chargeReport, idOf, readAmount, readAs, readExact } from "./charge.ts";
+import { Unusable, chargeReport, idOf, readAs, readExact, refundReport, refundedCharge } from "./charge.ts";
 import type { FlutterwaveSettings } from "./settings.ts";
 
 /** Under which name Flutterwave asks for mobile money in a country, and whether it wants the country as well. */
@@ -50,15 +50,6 @@ const charged = z.object({
     })
     .nullish(),
 });
-const refunded = z.object({
-  id: z.string().regex(/^\d{1,20}$/),
-  amount_refunded: z.string(),
-  status: z.string(),
-  comments: z.string().nullish(),
-  comment: z.string().nullish(),
-});
-type Refunded = z.infer<typeof refunded>;
-
 /** Talks to Flutterwave: charges, their verification, refunds. */
 export function makeFlutterwaveClient(
   settings: FlutterwaveSettings,
@@ -125,8 +116,8 @@ export function makeFlutterwaveClient(
           comments: `${order.correlation} ${order.reason}`.slice(0, COMMENTS_MAX),
         }),
       (body) => {
-        const { data } = readAs(z.object({ data: refunded }), body);
-        if (isFailed(data)) return { kind: "refused", reason: data.status, isDuplicate: false };
+        const { data } = readAs(z.object({ data: refundedCharge.pick({ id: true, status: true }) }), body);
+        if (/^fail/i.test(data.status)) return { kind: "refused", reason: data.status, isDuplicate: false };
         return { kind: "accepted", providerCorrelation: data.id, payAt: undefined, memory: undefined };
       },
     );
@@ -160,7 +151,7 @@ export function makeFlutterwaveClient(
     if (subject.providerCorrelation === undefined) return searchRefund(subject);
     const answer = await get(`/v3/refunds/${encodeURIComponent(subject.providerCorrelation)}`);
     const data = dataIn(answer);
-    return "kind" in data ? data : refundReport(readAs(refunded, data.data), subject, answer);
+    return "kind" in data ? data : refundTold(data.data, subject, answer);
   }
 
   async function searchRefund(subject: EnquirySubject): Promise<EnquiryOutcome> {
@@ -170,39 +161,22 @@ export function makeFlutterwaveClient(
       const answer = await get(`/v3/refunds?from=${from}&to=${to}&page=${page}`);
       const data = dataIn(answer);
       if ("kind" in data) return data;
-      const refunds = readAs(z.array(refunded), data.data);
+      const refunds = readAs(z.array(refundedCharge), data.data);
       const one = refunds.find((each) => (each.comments ?? each.comment ?? "").startsWith(subject.correlation));
-      if (one !== undefined) return refundReport(one, subject, answer);
+      if (one !== undefined) return refundTold(one, subject, answer);
       if (refunds.length === 0) return { kind: "not_found", reason: "No refund carries our name." };
     }
     return { kind: "unreachable", reason: "There are more refunds than are looked through." };
   }
 
-  function refundReport(told: Refunded, subject: EnquirySubject, answer: OutboundResponse): EnquiryOutcome {
-    const isOver = /^completed/i.test(told.status);
-    return {
-      kind: "report",
-      report: {
-        type: "disbursement",
-        transactionStatus: isOver ? "completed" : isFailed(told) ? "failed" : "pending",
-        transactionReference: `FLW-REFUND-${told.id}`,
-        correlation: subject.correlation,
-        originalTransactionReference: undefined,
-        amount: readAmount(told.amount_refunded, channel.currency, channel),
-        creditParty: channel.name,
-        reference: subject.reference,
-        payer: { phone: undefined, hash: undefined, name: undefined },
-        at: undefined,
-        statusReason: isOver ? undefined : told.status,
-      },
-      raw: answer.raw,
-    };
-  }
+  const refundTold = (data: unknown, subject: EnquirySubject, answer: OutboundResponse): EnquiryOutcome => ({
+    kind: "report",
+    report: refundReport(data, channel, subject),
+    raw: answer.raw,
+  });
 
   return { get, requestPayment, refund, enquire };
 }
-
-const isFailed = ({ status }: Refunded): boolean => /^fail/i.test(status);
 
 /** What a successful answer is about; or that there is none. Flutterwave says "not found" with 400 or 404. */
 export function dataIn(
