@@ -1,5 +1,4 @@
-import { formatDecimal, money, parseCurrency, parseMoney } from "../../src/kernel/money.ts";
-import { InvalidInput } from "../../src/kernel/refusal.ts";
+import { formatDecimal, parseAmount } from "./currency.ts";
 import type { Face, FaceReply, FaceRequest, MakeFace, OutgoingDelivery, SimulatedTransaction } from "./face.ts";
 
 const SECRET_KEY = "FLWSECK-simulated-X";
@@ -11,7 +10,7 @@ const REFUND_PREFIX = "FLW-REFUND-";
 
 /** Flutterwave version 3 from the other side: charges, their verification, refunds, lists, hashed webhooks. */
 export const makeFlutterwaveFace: MakeFace = (world) => {
-  const currency = parseCurrency(world.channel.currency);
+  const { currency } = world.channel;
   let made = 0;
   // In the books it has a prefix; on the wire Flutterwave's id is a number.
   const makeId = (): string => {
@@ -20,7 +19,7 @@ export const makeFlutterwaveFace: MakeFace = (world) => {
   };
   const numberOf = (id: string): number => Number(/\d+$/.exec(id)?.[0] ?? "0");
   /** Amounts are JSON numbers, written with the currency's own decimals. */
-  const written = (minor: bigint): number => Number(formatDecimal(money(minor, currency)));
+  const written = (minor: bigint): number => Number(formatDecimal(minor, currency));
 
   const chargeOf = (transaction: SimulatedTransaction) => ({
     id: numberOf(transaction.id),
@@ -118,13 +117,8 @@ export const makeFlutterwaveFace: MakeFace = (world) => {
 
   function minorOf(amount: unknown): bigint | undefined {
     if (typeof amount !== "string" && typeof amount !== "number") return undefined;
-    try {
-      const { minor } = parseMoney(String(amount), currency);
-      return minor > 0n ? minor : undefined;
-    } catch (error) {
-      if (error instanceof InvalidInput) return undefined;
-      throw error;
-    }
+    const minor = parseAmount(String(amount), currency);
+    return minor === 0n ? undefined : minor;
   }
 
   function list(

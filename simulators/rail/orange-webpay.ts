@@ -1,5 +1,4 @@
-import { formatDecimal, money, parseCurrency, parseMoney } from "../../src/kernel/money.ts";
-import { InvalidInput } from "../../src/kernel/refusal.ts";
+import { formatDecimal, parseAmount } from "./currency.ts";
 import type { Face, FaceReply, FaceRequest, MakeFace, SimulatedTransaction } from "./face.ts";
 
 const CLIENT_ID = "orange-client";
@@ -17,10 +16,10 @@ const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /** Orange Money WebPay from the other side: access tokens, payment pages, their states and notifications. */
 export const makeOrangeWebpayFace: MakeFace = (world) => {
-  const currency = parseCurrency(world.channel.currency);
+  const { currency } = world.channel;
   const draw = (signs: string, length: number): string =>
     Array.from({ length }, () => signs[Math.floor(world.chance() * signs.length)] ?? "").join("");
-  const written = (minor: bigint): string => formatDecimal(money(minor, currency)).replace(/\.0+$/, "");
+  const written = (minor: bigint): string => formatDecimal(minor, currency).replace(/\.0+$/, "");
 
   function makeId(): string {
     const now = world.now().toISOString();
@@ -81,15 +80,10 @@ export const makeOrangeWebpayFace: MakeFace = (world) => {
     };
   }
 
-  function minorOf(amount: unknown): bigint | undefined {
-    if (typeof amount !== "number" || !Number.isInteger(amount) || amount <= 0) return undefined;
-    try {
-      return parseMoney(String(amount), currency).minor;
-    } catch (error) {
-      if (error instanceof InvalidInput) return undefined;
-      throw error;
-    }
-  }
+  const minorOf = (amount: unknown): bigint | undefined =>
+    typeof amount === "number" && Number.isInteger(amount) && amount > 0
+      ? parseAmount(String(amount), currency)
+      : undefined;
 
   function tellStatus(body: Record<string, unknown>): FaceReply {
     const transaction = world.find({ correlation: String(body["order_id"]) });

@@ -1,6 +1,5 @@
 import { createHmac } from "node:crypto";
-import { formatDecimal, money, parseCurrency, parseMoney } from "../../src/kernel/money.ts";
-import { InvalidInput } from "../../src/kernel/refusal.ts";
+import { formatDecimal, parseAmount } from "./currency.ts";
 import type { Face, FaceReply, FaceRequest, MakeFace, OutgoingDelivery, SimulatedTransaction } from "./face.ts";
 
 const API_KEY = "wave_sn_prod_simulated_key";
@@ -16,10 +15,11 @@ const SMALL = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /** Wave Business from the other side: payment pages, payouts, the wallet's list and signed webhooks. */
 export const makeWaveFace: MakeFace = (world) => {
-  const currency = parseCurrency(world.channel.currency);
+  const { currency } = world.channel;
   const draw = (signs: string, length: number): string =>
     Array.from({ length }, () => signs[Math.floor(world.chance() * signs.length)] ?? "").join("");
-  const written = (minor: bigint): string => formatDecimal(money(minor, currency));
+  const written = (minor: bigint): string =>
+    minor < 0n ? `-${formatDecimal(-minor, currency)}` : formatDecimal(minor, currency);
 
   function makeId(): string {
     const id = `T_${draw(SIGNS, 10)}`;
@@ -179,14 +179,8 @@ export const makeWaveFace: MakeFace = (world) => {
   }
 
   function minorOf(amount: unknown, of: unknown): bigint | undefined {
-    if (typeof amount !== "string" || of !== currency) return undefined;
-    try {
-      const { minor } = parseMoney(amount, currency);
-      return minor > 0n ? minor : undefined;
-    } catch (error) {
-      if (error instanceof InvalidInput) return undefined;
-      throw error;
-    }
+    const minor = typeof amount === "string" && of === currency ? parseAmount(amount, currency) : undefined;
+    return minor === 0n ? undefined : minor;
   }
 
   function list(query: URLSearchParams): FaceReply {

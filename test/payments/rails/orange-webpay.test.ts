@@ -67,6 +67,11 @@ describe("the documented notification", () => {
     expect(await rail.verify(delivered(NOTIFICATION), nobody)).toMatchObject({ reason: "signature_invalid" });
   });
 
+  test("is compared with the token that was kept, whatever was found", async () => {
+    const found: Recall = async () => Promise.resolve({ correlation: CORRELATION, memory: { notif_token: "another" } });
+    expect(await rail.verify(delivered(NOTIFICATION), found)).toMatchObject({ reason: "signature_invalid" });
+  });
+
   test.each([
     ["no JSON", "SUCCESS", "malformed"],
     ["no status", '{"notif_token":"a"}', "wrong_type"],
