@@ -1,8 +1,7 @@
 import type { StaffId } from "../kernel/ids.ts";
-import type { Currency } from "../kernel/money.ts";
+import { AMOUNT_MINOR_MAX, type Currency } from "../kernel/money.ts";
 import { floorOf, rational, type Rational } from "../kernel/rational.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
-import { AMOUNT_MINOR_MAX } from "../kernel/money.ts";
 
 export type CommissionKind = "sale" | "collection";
 
@@ -27,7 +26,7 @@ export interface CommissionRule extends CommissionTerms {
 const DENOMINATOR_MAX = 1_000_000_000_000n;
 
 /** Refuses terms that would pay more than was collected, or that cannot be kept exactly. */
-export function requireCommissionTerms({ ratio, fixedMinor }: CommissionTerms): void {
+export function requireCommissionTerms({ ratio, fixedMinor }: Pick<CommissionTerms, "ratio" | "fixedMinor">): void {
   if (ratio.numerator < 0n || ratio.numerator > ratio.denominator)
     throw new InvalidInput("A commission is a ratio from 0 to 1, such as 0.025 for 2.5 percent.", "ratio");
   if (ratio.denominator > DENOMINATOR_MAX) throw new InvalidInput("This ratio has more than twelve decimals.", "ratio");
