@@ -167,6 +167,11 @@ describe("enquiring", () => {
     ["unknown to Airtel", answerOf(undefined, { result_code: "ESB000045", success: false }), { kind: "not_found" }],
     ["unknown to the product", answerOf(undefined, { response_code: "DP00800001025" }), { kind: "not_found" }],
     ["HTTP 504, whatever it says", { ...answerOf(paid), status: 504 }, { kind: "unreachable" }],
+    [
+      "a broken gateway that does not know it",
+      { ...answerOf(undefined, { result_code: "ESB000045" }), status: 503 },
+      { kind: "unreachable" },
+    ],
     ["a proxy's 404", { status: 404, body: "<html>" }, { kind: "unreachable" }],
     ["silence", new NoAnswer("silence"), { kind: "unreachable" }],
   ])("%s", async (_what, reply, outcome) => {

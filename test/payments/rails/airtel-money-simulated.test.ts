@@ -61,6 +61,14 @@ describe("with the simulated Airtel", () => {
     expect(provider.books.held()).toHaveLength(1);
   });
 
+  test("a token that Airtel refuses is replaced, and the payment is asked for once", async () => {
+    const { requestPayment, meet, provider, asked } = await start();
+    meet({ kind: "answer", reply: { status: 200, body: { access_token: "stale", expires_in: "180" } } });
+    expect(await requestPayment(request)).toMatchObject({ kind: "accepted" });
+    expect(asked.filter(({ url }) => url.endsWith("/oauth2/token"))).toHaveLength(2);
+    expect(provider.books.transactions).toHaveLength(1);
+  });
+
   test("a payer who declines fails, and Airtel does not know what was never asked", async () => {
     const { requestPayment, enquire, decide } = await start();
     await requestPayment(request);

@@ -136,6 +136,10 @@ describe("what MTN tells", () => {
     expect(parse(body)).toMatchObject({ ok: false, reason });
   });
 
+  test("a request's name is the same in capital letters", () => {
+    expect(parse(successful, CORRELATION.toUpperCase())).toMatchObject({ reports: [{ correlation: CORRELATION }] });
+  });
+
   test("a callback to an address without a request's name is about nobody's payment", () => {
     for (const parameter of ["", "9c1e", `${CORRELATION}0`])
       expect(parse(successful, parameter)).toMatchObject({ ok: false, reason: "intent_unknown" });
