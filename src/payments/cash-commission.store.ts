@@ -52,8 +52,8 @@ export async function rulesFor(
   return rows.map(ruleOf);
 }
 
-export async function findRule(tx: Tx, id: string): Promise<CommissionRule | undefined> {
-  const [row] = await tx.execute<RuleRow>(sql`select ${RULE} from payments.commission_rules where id = ${id}`);
+export async function findRule(db: Db | Tx, id: string): Promise<CommissionRule | undefined> {
+  const [row] = await db.execute<RuleRow>(sql`select ${RULE} from payments.commission_rules where id = ${id}`);
   return row === undefined ? undefined : ruleOf(row);
 }
 

@@ -23,7 +23,14 @@ export function makeCashQueries({
   ledger: Ledger;
 }): Pick<
   AgentCash,
-  "findReceipts" | "provisional" | "standingsOf" | "findHandOver" | "handOvers" | "commissionRules" | "statementOf"
+  | "findReceipts"
+  | "provisional"
+  | "standingsOf"
+  | "findHandOver"
+  | "handOvers"
+  | "findCommissionRule"
+  | "commissionRules"
+  | "statementOf"
 > {
   async function standingsOf(db: Db | Tx, agentId: StaffId): Promise<readonly CashStanding[]> {
     const holdings = await store.findHoldings(db, agentId);
@@ -69,6 +76,7 @@ export function makeCashQueries({
     provisional: store.listProvisional,
     findHandOver: handOvers.findHandOver,
     handOvers: handOvers.listHandOvers,
+    findCommissionRule: commissions.findRule,
     commissionRules: (db) => commissions.listRules(db, RULES_MAX),
   };
 }

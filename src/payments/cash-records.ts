@@ -161,6 +161,8 @@ export interface AgentCash {
       after?: { offeredAt: Date; id: string } | undefined;
     },
   ): Promise<readonly HandOver[]>;
+  findCommissionRule(db: Db | Tx, id: string): Promise<CommissionRule | undefined>;
+  /** Newest first, as many as a person reads. */
   commissionRules(db: Db | Tx): Promise<readonly CommissionRule[]>;
   /** From the ledger: what was written down from `from` until before `to`. */
   statementOf(
