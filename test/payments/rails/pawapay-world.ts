@@ -1,6 +1,7 @@
 import { makeManualClock } from "../../../src/kernel/time.ts";
 import { NoAnswer, type OutboundHttp, type OutboundRequest } from "../../../src/platform/outbound.ts";
 import type { Channel, Delivery, RailTools } from "../../../src/payments/rails/rail.ts";
+import { makeStream } from "../../../simulators/rail/chance.ts";
 import type {
   Face,
   FaceReply,
@@ -33,7 +34,7 @@ export function makeSmallWorld(makeFace: MakeFace, channel: Channel): SmallWorld
   const transactions: SimulatedTransaction[] = [];
   const sent: OutboundRequest[] = [];
   let isAnswerLost = false;
-  let draws = 0;
+  const chance = makeStream(7, channel.name);
 
   function begin(kind: SimulatedTransaction["kind"], asked: NewTransaction): SimulatedTransaction {
     const { id, correlation, providerCorrelation, amountMinor, reference, phone, callbackUrl } = asked;
@@ -56,7 +57,7 @@ export function makeSmallWorld(makeFace: MakeFace, channel: Channel): SmallWorld
     channel,
     baseUrl: "http://provider.test/base",
     now: () => clock.now(),
-    chance: () => (draws++ % 10) / 10,
+    chance,
     transactions,
     find: (by) =>
       transactions.find(
