@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { C2B_SAMPLES } from "./c2b-samples.ts";
 import {
   B2C_RESULT,
-  C2B_SAMPLES,
   REVERSAL_FAILED,
   REVERSAL_RESULT,
   STATUS_RESULT,
