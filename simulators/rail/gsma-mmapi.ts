@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { Temporal } from "temporal-polyfill";
-import { decimalsOf, formatDecimal, parseCurrency, parseMoney } from "../../src/kernel/money.ts";
+import { formatDecimal, parseAmount } from "./currency.ts";
 import type { FaceReply, FaceRequest, MakeFace, OutgoingDelivery, SimulatedTransaction } from "./face.ts";
 
 const API_KEY = "gsma-simulated-api-key";
@@ -25,7 +25,7 @@ const FAILURES: Readonly<Record<Failure, readonly [category: string, code: strin
 /** A provider of the GSMA Mobile Money API 1.2, asynchronous, with callbacks under a key of their own. */
 export const makeGsmaMmapiFace: MakeFace = (world) => {
   const { channel } = world;
-  const currency = parseCurrency(channel.currency);
+  const { currency } = channel;
   /** Whose request the reversal is that is just being made; `world.reverse` tells of it before it returns. */
   let reversing: Record<string, string> = {};
 
@@ -37,8 +37,10 @@ export const makeGsmaMmapiFace: MakeFace = (world) => {
     `REF-${Array.from({ length: 13 }, () => String(Math.floor(world.chance() * 10))).join("")}`;
 
   /** Always with two decimals, also where the currency has none; on the wall clock, without an offset. */
-  const decimal = (minor: bigint): string =>
-    decimalsOf(currency) === 0 ? `${formatDecimal({ minor, currency })}.00` : formatDecimal({ minor, currency });
+  const decimal = (minor: bigint): string => {
+    const text = formatDecimal(minor, currency);
+    return text.includes(".") ? text : `${text}.00`;
+  };
   const wallTime = (at: Date): string =>
     Temporal.Instant.fromEpochMilliseconds(at.getTime())
       .toZonedDateTimeISO(channel.zone)
@@ -144,14 +146,10 @@ export const makeGsmaMmapiFace: MakeFace = (world) => {
     return accepted(serverCorrelationId);
   }
 
-  function readMinor(body: Body): bigint | undefined {
-    if (typeof body["amount"] !== "string" || body["currency"] !== currency) return undefined;
-    try {
-      const { minor } = parseMoney(body["amount"], currency);
-      return minor > 0n ? minor : undefined;
-    } catch {
-      return undefined;
-    }
+  function readMinor({ amount, currency: given }: Body): bigint | undefined {
+    if (typeof amount !== "string" || given !== currency) return undefined;
+    const minor = parseAmount(amount.replace(/\.0+$/, ""), currency) ?? 0n;
+    return minor > 0n ? minor : undefined;
   }
 
   function look({ path, query }: FaceRequest): FaceReply {

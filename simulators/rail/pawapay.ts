@@ -1,5 +1,5 @@
 import { createHash, createSign, generateKeyPairSync, randomUUID, type KeyObject } from "node:crypto";
-import { formatDecimal, parseCurrency, parseMoney } from "../../src/kernel/money.ts";
+import { formatDecimal, parseAmount } from "./currency.ts";
 import type { FaceReply, FaceRequest, MakeFace, OutgoingDelivery, SimulatedTransaction } from "./face.ts";
 
 const API_TOKEN = "pawapay-simulated-token";
@@ -35,7 +35,7 @@ type Body = Readonly<Record<string, unknown>>;
 /** pawaPay, version 1 of its API, with signed callbacks. Its keys live as long as the face. */
 export const makePawapayFace: MakeFace = (world) => {
   const { channel } = world;
-  const currency = parseCurrency(channel.currency);
+  const { currency } = channel;
   const country = ALPHA_3[channel.country] ?? channel.country;
   const correspondent = `MTN_MOMO_${country}`;
   const ours = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -43,7 +43,7 @@ export const makePawapayFace: MakeFace = (world) => {
 
   const kindOf = (transaction: SimulatedTransaction): Kind =>
     transaction.kind === "payment" ? "deposits" : transaction.memory["via"] === "refunds" ? "refunds" : "payouts";
-  const decimal = (minor: bigint): string => formatDecimal({ minor, currency });
+  const decimal = (minor: bigint): string => formatDecimal(minor, currency);
 
   /** As status answers and callbacks show it. */
   function show(transaction: SimulatedTransaction): Body {
@@ -159,12 +159,8 @@ export const makePawapayFace: MakeFace = (world) => {
 
   function readMinor(amount: unknown): bigint | undefined {
     if (typeof amount !== "string" || !/^(?:0|[1-9]\d*)(?:\.\d{1,2})?$/.test(amount)) return undefined;
-    try {
-      const { minor } = parseMoney(amount, currency);
-      return minor > 0n ? minor : undefined;
-    } catch {
-      return undefined;
-    }
+    const minor = parseAmount(amount.replace(/\.0+$/, ""), currency) ?? 0n;
+    return minor > 0n ? minor : undefined;
   }
 
   return {
