@@ -183,7 +183,8 @@ create table payments.sweeps (
   rail text not null,
   kind text not null check (kind in ('pull')),
   done_until timestamptz not null,
-  window_to timestamptz,                        -- set while a window is under way
+  window_from timestamptz,                      -- set while a window is under way, so that its pages stay the same
+  window_to timestamptz,
   cursor text,
   found integer not null default 0,             -- payments that only the sweep found
   failure text,
@@ -234,3 +235,21 @@ alter table payments.suspense add column open_minor bigint;
 update payments.suspense s set open_minor = case when s.resolved_at is null then r.amount_minor else 0 end
   from payments.receipts r where r.id = s.receipt_id;
 alter table payments.suspense alter column open_minor set not null, add check (open_minor >= 0);
+
+-- Where a receipt's money went after its first place: matched, split, unlinked, reversed, refunded. With `cause` the contracts'
+-- allocations of the receipt are found.
+create table payments.movements (
+  id uuid primary key,
+  receipt_id uuid not null references payments.receipts (id),
+  kind text not null check (kind in ('matched', 'unlinked', 'reversed', 'refund', 'refund_returned')),
+  cause text not null unique,
+  amount_minor bigint not null check (amount_minor > 0),
+  contract_id uuid,
+  actor text not null,
+  approved_by text,
+  reason text not null,
+  transaction_id uuid,
+  at timestamptz not null
+);
+create index movements_by_receipt on payments.movements (receipt_id, at);
+select platform.append_only('payments.movements');

@@ -1,27 +1,50 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { Counter, Gauge, Registry } from "prom-client";
 import { sql } from "drizzle-orm";
 import { makeAccess, type Access } from "./access/access.ts";
 import { announcementOf } from "./announcement.ts";
-import type { AppRole, Config } from "./config.ts";
+import { channelsOf, type AppRole, type Config } from "./config.ts";
 import { makeCredit, type Credit } from "./credit/credit.ts";
 import { makeCustomers, type Customers } from "./customers/customers.ts";
 import { makeDevices, type Devices } from "./devices/devices.ts";
 import { makeKeySeal } from "./devices/key-seal.ts";
 import { makeGraphql } from "./graphql/graphql.http.ts";
-import { makeIds, type MakeId } from "./kernel/ids.ts";
+import { makeIds, type ContractId, type MakeId } from "./kernel/ids.ts";
 import { systemClock, type Clock } from "./kernel/time.ts";
 import { makeLedger, type Ledger } from "./ledger/ledger.ts";
 import { makeAfricasTalkingGateway } from "./messaging/gateway.africastalking.ts";
 import { makeDeliveryReportRouter } from "./messaging/messaging.http.ts";
 import { startMessageJobs } from "./messaging/messaging.jobs.ts";
 import { makeMessaging, type Messaging } from "./messaging/messaging.ts";
-import { makeDarajaDoor, makeReceipts, makeSettleLoop, type Receipts, type SettleLoop } from "./payments/payments.ts";
+import {
+  makeEnquirySteps,
+  makeIntents,
+  makeIntentSteps,
+  makeNoticeJobs,
+  makePayouts,
+  makePayoutSteps,
+  makeRailDoors,
+  makeReceipts,
+  makeRequestLoop,
+  makeReversals,
+  makeSettleLoop,
+  makeSweeper,
+  openRails,
+  type ChannelConfig,
+  type Intents,
+  type OpenRails,
+  type Payouts,
+  type Receipts,
+  type RequestLoop,
+  type SettleLoop,
+  type Sweeper,
+} from "./payments/payments.ts";
 import { openDatabase, type Database } from "./platform/database.ts";
 import { makeHttp } from "./platform/http.ts";
 import { openJobs } from "./platform/jobs.ts";
 import { makeLog, type Log } from "./platform/log.ts";
 import { makeMqttGateway } from "./platform/mqtt.ts";
+import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
 import { makeOutboxRelay } from "./platform/outbox.ts";
 
 /** The modules' faces, built once and wired to each other. */
@@ -31,6 +54,9 @@ export interface Modules {
   readonly devices: Devices;
   readonly ledger: Ledger;
   readonly receipts: Receipts;
+  readonly rails: OpenRails;
+  readonly intents: Intents;
+  readonly payouts: Payouts;
   readonly credit: Credit;
   readonly messaging: Messaging;
 }
@@ -42,6 +68,9 @@ export interface App extends Modules {
   readonly database: Database;
   readonly log: Log;
   readonly settleLoop: SettleLoop;
+  /** Everything that talks to providers. */
+  readonly requestLoop: RequestLoop;
+  readonly sweeper: Sweeper;
   /** Ports in use, once started. */
   readonly ports: { http: number | undefined; mqtt: number | undefined };
   start(): Promise<void>;
@@ -53,17 +82,22 @@ const SETTLE_SWEEP_MS = 1_000;
 const RELAY_BATCH_MAX = 200;
 const RELAY_SWEEP_MS = 1_000;
 const ACCESS_SWEEP_MS = 3_600_000;
+const REQUEST_PAUSE_MS = 1_000;
 
 function makeModules({
   config,
   database,
   clock,
   makeId,
+  publicUrl,
+  outbound,
 }: {
   config: Config;
   database: Database;
   clock: Clock;
   makeId: MakeId;
+  publicUrl: () => string;
+  outbound: Partial<OutboundSettings>;
 }): Modules {
   const { db } = database;
   if (config.sealingKey === undefined) throw new Error("WASHA_KEY is needed.");
@@ -87,12 +121,30 @@ function makeModules({
     devices,
     announce: (tx, news) => messaging.append(tx, news.flatMap(announcementOf)),
   });
+  const rails = openRails({
+    channels: channelsOf(config),
+    publicUrl,
+    clock,
+    httpFor: (channel) => makeOutboundHttp({ baseUrl: baseUrlOf(channel), clock, ...outbound }),
+  });
   return {
     access: makeAccess({ db, clock, makeId }),
     customers,
     devices,
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
+    rails,
+    intents: makeIntents({ clock, makeId, makeCorrelation: randomUUID, rails }),
+    payouts: makePayouts({
+      ledger,
+      clock,
+      makeId,
+      makeCorrelation: randomUUID,
+      rails,
+      onFailed: async (tx, { contractId, amount }) => {
+        if (contractId !== null) await credit.returnRefundable(tx, { contractId: contractId as ContractId, amount });
+      },
+    }),
     credit,
     messaging,
   };
@@ -106,17 +158,23 @@ export async function buildApp({
   config,
   roles,
   clock = systemClock,
+  outbound = {},
 }: {
   config: Config;
   roles: readonly AppRole[];
   clock?: Clock;
+  /** How providers are called, where tests want other pauses than the world does. */
+  outbound?: Partial<OutboundSettings>;
 }): Promise<App> {
   if (config.databaseUrl === undefined) throw new Error("DATABASE_URL is needed.");
   const log = makeLog(config.logLevel);
   const makeId = makeIds(clock);
   const database = openDatabase({ url: config.databaseUrl, connectionsMax: config.databaseConnectionsMax });
   const { db } = database;
-  const modules = makeModules({ config, database, clock, makeId });
+  const ports: App["ports"] = { http: undefined, mqtt: undefined };
+  const publicUrl = (): string =>
+    config.publicUrl ?? `http://${config.httpHost}:${String(ports.http ?? config.httpPort)}`;
+  const modules = makeModules({ config, database, clock, makeId, publicUrl, outbound });
   const registry = new Registry();
   const counters = makeCounters(registry, database);
   const reportFault = (report: object): void => log.error(report, "A request failed on our side.");
@@ -127,12 +185,46 @@ export async function buildApp({
     reportFault,
     checks: { database: () => db.execute(sql`select 1`) },
   });
+  const { rails, payouts } = modules;
+  const notices = makeNoticeJobs({
+    database,
+    clock,
+    makeId,
+    makeCorrelation: randomUUID,
+    rails,
+    payouts,
+    onFailure: ({ noticeId, error, setAside }) => {
+      counters.poisoned.inc({ set_aside: String(setAside) });
+      log.error({ noticeId: noticeId.toString(), error, setAside }, "A notice cannot be acted upon.");
+    },
+  });
+  const reversals = makeReversals({
+    ledger: modules.ledger,
+    clock,
+    makeId,
+    rails,
+    payouts,
+    takeBack: modules.credit.takeBack,
+  });
+  const sweeper = makeSweeper({ database, clock, makeId, rails });
+  const requestLoop = makeRequestLoop({
+    steps: [
+      makeIntentSteps({ database, clock, makeId, rails }),
+      makePayoutSteps({ database, clock, rails, payouts }),
+      makeEnquirySteps({ database, clock, rails }),
+      async () => ((await sweeper.once()) > 0 ? 1 : 0),
+    ],
+    pauseMs: REQUEST_PAUSE_MS,
+    onFault: (error) => log.warn({ error }, "A step towards a provider failed; it is tried again."),
+  });
   const settleLoop = makeSettleLoop({
     database,
     clock,
     makeId,
     receipts: modules.receipts,
     allocate: modules.credit.allocateReceipts,
+    notices,
+    reversals,
     batchMax: config.settleBatchMax,
     sweepMs: SETTLE_SWEEP_MS,
     observer: {
@@ -147,24 +239,20 @@ export async function buildApp({
       waiting: (error) => log.warn({ error }, "The settle loop waits for the database."),
     },
   });
-  const ports: App["ports"] = { http: undefined, mqtt: undefined };
   const closers: (() => Promise<unknown>)[] = [];
   let stopping: Promise<void> | undefined;
 
   async function mountDoors(): Promise<void> {
-    const door = makeDarajaDoor({
+    const door = makeRailDoors({
       db,
       clock,
-      secret: config.darajaSecret ?? "",
-      allowedSources: config.darajaSources,
-      shortcodes: config.darajaShortcodes,
-      currency: config.currency,
-      zone: config.zone,
+      rails,
+      publicUrl,
       sourceAddressOf: http.sourceAddress,
       findPayable: modules.credit.findPayable,
-      observer: { callback: (where, outcome) => counters.callbacks.inc({ door: where, outcome }) },
+      observer: { callback: (rail, where, outcome) => counters.callbacks.inc({ rail, door: where, outcome }) },
     });
-    http.routes.use("/rails/daraja", door.router);
+    http.routes.use("/rails", door.router);
     closers.push(door.idle);
     http.routes.use(makeDeliveryReportRouter({ secret: config.smsReportSecret ?? "", messaging: modules.messaging }));
     const graphql = await makeGraphql({
@@ -208,7 +296,9 @@ export async function buildApp({
       onFault: (error) => log.warn({ error }, "Overdue messages were not released."),
     });
     await relay.start();
+    requestLoop.start();
     closers.push(
+      () => requestLoop.stop(),
       () => relay.stop(),
       () => messageJobs.stop(),
       () => jobs.close(),
@@ -235,6 +325,8 @@ export async function buildApp({
     database,
     log,
     settleLoop,
+    requestLoop,
+    sweeper,
     ports,
     async start() {
       if (roles.includes("api")) await mountDoors();
@@ -276,8 +368,8 @@ function makeCounters(registry: Registry, database: Database) {
   return {
     callbacks: new Counter({
       name: "washa_callbacks_total",
-      help: "Callbacks by door and outcome.",
-      labelNames: ["door", "outcome"],
+      help: "Callbacks by rail, door and outcome.",
+      labelNames: ["rail", "door", "outcome"],
       registers,
     }),
     settled: new Counter({ name: "washa_payments_settled_total", help: "Payments booked.", registers }),
@@ -288,6 +380,18 @@ function makeCounters(registry: Registry, database: Database) {
       registers,
     }),
   };
+}
+
+/** Every adapter has this setting; its own check refused a channel without. */
+function baseUrlOf({ name, settings }: ChannelConfig): string {
+  if (
+    typeof settings === "object" &&
+    settings !== null &&
+    "baseUrl" in settings &&
+    typeof settings.baseUrl === "string"
+  )
+    return settings.baseUrl;
+  throw new Error(`Bug: channel ${name} has no base URL.`);
 }
 
 /** A device's MQTT password follows from its serial and our key, so there is none to store and none to steal. */

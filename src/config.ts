@@ -1,7 +1,10 @@
+import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { isSupportedCountry } from "libphonenumber-js/max";
 import { parseCurrency, type Currency } from "./kernel/money.ts";
 import { parseZone } from "./kernel/time.ts";
+import { parseChannels } from "./payments/channel-config.ts";
+import type { ChannelConfig } from "./payments/payments.ts";
 
 export const ROLES = ["api", "gateway", "settle", "worker"] as const;
 export type AppRole = (typeof ROLES)[number];
@@ -24,6 +27,14 @@ export interface Config {
   readonly currency: Currency;
   /** 32 bytes; seals device keys at rest. */
   readonly sealingKey: Uint8Array | undefined;
+  /** Where the company works: the currency and zone of each country. The first is the operator's own. */
+  readonly countries: readonly CountryConfig[];
+  /** How providers reach our doors from outside; undefined means at the HTTP host and port. */
+  readonly publicUrl: string | undefined;
+  /** From the rails file. */
+  readonly channels: readonly ChannelConfig[];
+  /** Above these amounts (minor units) an act of the desk needs a second person. */
+  readonly approvalAbove: ReadonlyMap<Currency, bigint>;
   readonly darajaSecret: string | undefined;
   readonly darajaShortcodes: ReadonlySet<string>;
   readonly darajaSources: readonly string[];
@@ -37,6 +48,12 @@ export interface Config {
   readonly databaseConnectionsMax: number;
   readonly isProduction: boolean;
   readonly logLevel: string;
+}
+
+export interface CountryConfig {
+  readonly country: string;
+  readonly currency: Currency;
+  readonly zone: string;
 }
 
 /** The configuration cannot be used; each line names a variable and what to do. */
@@ -59,6 +76,14 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_TIME_ZONE: "The operator's zone (Africa/Nairobi).",
   WASHA_COUNTRY: "Country of phone numbers without prefix (KE).",
   WASHA_CURRENCY: "Currency of the M-Pesa shortcodes (KES).",
+  WASHA_COUNTRIES:
+    "Further countries as COUNTRY:CURRENCY:ZONE separated by commas, such as UG:UGX:Africa/Kampala,RW:RWF:Africa/Kigali.",
+  WASHA_PUBLIC_URL:
+    "How providers reach this program, such as https://pay.example.org; part of every callback address.",
+  WASHA_RAILS:
+    "File with your accounts at mobile-money providers (JSON); see docs/rails.md. M-Pesa C2B alone needs none.",
+  WASHA_APPROVAL_ABOVE:
+    "Amounts in minor units above which an act of the desk needs a second person, such as KES:500000,UGX:100000. Not set: never.",
   WASHA_KEY: "64 hexadecimal digits: seals device keys at rest. Make one with: openssl rand -hex 32",
   WASHA_DARAJA_SECRET:
     "Secret part of the C2B URLs, 16 or more letters and digits, without mpesa, safaricom, exe, cmd, sql or query.",
@@ -125,6 +150,14 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     zone: attempt("WASHA_TIME_ZONE", "Africa/Nairobi", parseZone),
     country: attempt("WASHA_COUNTRY", "KE", checkCountry),
     currency: attempt<Currency>("WASHA_CURRENCY", "KES", parseCurrency),
+    countries: [],
+    publicUrl: url("WASHA_PUBLIC_URL", ["http:", "https:"]),
+    channels: attempt<readonly ChannelConfig[]>("WASHA_RAILS", [], (file) => readChannels(file, { env, problems })),
+    approvalAbove: attempt<ReadonlyMap<Currency, bigint>>(
+      "WASHA_APPROVAL_ABOVE",
+      new Map(),
+      (value) => new Map(list(value).map(parseLimit)),
+    ),
     sealingKey: attempt<Uint8Array | undefined>("WASHA_KEY", undefined, parseSealingKey),
     darajaSecret: attempt<string | undefined>("WASHA_DARAJA_SECRET", undefined, (value) =>
       secret("WASHA_DARAJA_SECRET", value),
@@ -148,12 +181,65 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     isProduction: env["NODE_ENV"] === "production",
     logLevel: attempt("WASHA_LOG", "info", checkLevel),
   };
+  const further = attempt<readonly CountryConfig[]>("WASHA_COUNTRIES", [], (value) =>
+    list(value).map(parseCountryConfig),
+  );
+  const { country, currency, zone } = config;
+  Object.assign(config, { countries: [{ country, currency, zone }, ...further] });
   for (const name of Object.keys(env)) {
     if (name.startsWith("WASHA_") && !(name in VARIABLES))
       problems.push(`${name}: there is no such variable. Known: ${Object.keys(VARIABLES).join(", ")}.`);
   }
   if (problems.length > 0) throw new ConfigRefused(problems);
   return Object.freeze(config);
+}
+
+function readChannels(
+  file: string,
+  { env, problems }: { env: Readonly<Record<string, string | undefined>>; problems: string[] },
+): readonly ChannelConfig[] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    throw new Error(`the file "${file}" cannot be read.`);
+  }
+  const { channels, problems: found } = parseChannels(text, { env, checkSource });
+  problems.push(...found.map((problem) => `WASHA_RAILS: ${problem}`));
+  return channels;
+}
+
+function parseCountryConfig(text: string): CountryConfig {
+  const [country = "", currency = "", zone = ""] = text.split(":");
+  return { country: checkCountry(country), currency: parseCurrency(currency), zone: parseZone(zone) };
+}
+
+function parseLimit(text: string): [Currency, bigint] {
+  const [currency = "", minor = ""] = text.split(":");
+  if (!/^\d{1,15}$/.test(minor)) throw new Error(`"${text}" is not a currency and an amount such as KES:500000.`);
+  return [parseCurrency(currency), BigInt(minor)];
+}
+
+/** The name under which M-Pesa C2B stands in the books when it is configured by variables alone. */
+const MPESA = "mpesa";
+
+/** All channels: those of the rails file, and M-Pesa C2B where the variables configure it. */
+export function channelsOf(config: Config): readonly ChannelConfig[] {
+  const { darajaSecret, darajaShortcodes, channels } = config;
+  if (darajaSecret === undefined || darajaShortcodes.size === 0) return channels;
+  const mpesa: ChannelConfig = {
+    name: MPESA,
+    adapter: "daraja",
+    path: "daraja",
+    secret: darajaSecret,
+    sources: config.darajaSources,
+    confirmByEnquiry: false,
+    country: config.country,
+    currency: config.currency,
+    zone: config.zone,
+    settings: { baseUrl: "https://api.safaricom.co.ke", shortcodes: [...darajaShortcodes] },
+  };
+  return channels.some(({ name, path }) => name === MPESA || path === "daraja") ? channels : [mpesa, ...channels];
 }
 
 /** What `serve` cannot do without; `start` fills it with embedded defaults instead. */
@@ -166,8 +252,10 @@ export function requireServing(config: Config, roles: readonly AppRole[]): Confi
   need(config.databaseUrl, "DATABASE_URL");
   need(config.sealingKey, "WASHA_KEY");
   if (roles.includes("api")) {
-    need(config.darajaSecret, "WASHA_DARAJA_SECRET");
-    need(config.darajaShortcodes, "WASHA_DARAJA_SHORTCODES");
+    if (config.channels.length === 0 || config.darajaSecret !== undefined || config.darajaShortcodes.size > 0) {
+      need(config.darajaSecret, "WASHA_DARAJA_SECRET");
+      need(config.darajaShortcodes, "WASHA_DARAJA_SHORTCODES");
+    }
     need(config.smsReportSecret, "WASHA_SMS_SECRET");
   }
   if (roles.includes("worker")) {

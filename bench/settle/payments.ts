@@ -1,6 +1,7 @@
 import type { App } from "../../src/app.ts";
-import { storeCallbacks, type VerifiedCallback } from "../../src/payments/callbacks.store.ts";
-import { factsHash, parseDarajaC2b } from "../../src/payments/rails/daraja-c2b.ts";
+import type { Arrival } from "../../src/payments/arrivals.ts";
+import { storeArrivals } from "../../src/payments/arrivals.store.ts";
+import { parseC2b } from "../../src/payments/rails/daraja/c2b.ts";
 
 export const SHORTCODE = "600966";
 export const DARAJA_SECRET = "0123456789abcdefBENCH";
@@ -46,7 +47,7 @@ export async function storePayments(
   const { zone, currency, darajaShortcodes: shortcodes } = app.config;
   for (let from = 0; from < payments; from += STORED_AT_ONCE) {
     const receivedAt = new Date();
-    const group = Array.from({ length: Math.min(STORED_AT_ONCE, payments - from) }, (_, place): VerifiedCallback => {
+    const group = Array.from({ length: Math.min(STORED_AT_ONCE, payments - from) }, (_, place): Arrival => {
       const at = from + place;
       const body = confirmationBody({
         transId: `${prefix}${String(at).padStart(8, "0")}`,
@@ -55,11 +56,21 @@ export async function storePayments(
         paidAt: receivedAt,
       });
       const raw = Buffer.from(body);
-      const parsed = parseDarajaC2b(raw, { shortcodes, currency, zone, now: receivedAt });
-      if (!parsed.ok) throw new Error(`The bench made a body that is refused: ${parsed.detail}`);
-      return { event: parsed.event, factsHash: factsHash(parsed.event), raw, sourceAddress: "127.0.0.1", receivedAt };
+      const parsed = parseC2b(raw, { shortcodes, currency, zone, now: receivedAt });
+      const [report] = parsed.ok ? parsed.reports : [];
+      if (report === undefined) throw new Error("The bench made a body that is refused.");
+      return {
+        rail: "mpesa",
+        form: "confirmation",
+        source: "callback",
+        isEvidence: true,
+        report,
+        raw,
+        sourceAddress: "127.0.0.1",
+        receivedAt,
+      };
     });
-    await storeCallbacks(app.database.db, group);
+    await app.database.db.transaction((tx) => storeArrivals(tx, group));
   }
 }
 

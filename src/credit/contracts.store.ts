@@ -318,7 +318,22 @@ export async function findAllocations(db: Db | Tx, contractId: ContractId): Prom
   const rows = await db.execute<AllocationDbRow>(
     sql`select * from credit.allocations where contract_id = ${contractId} order by paid_at, id`,
   );
-  return rows.map((row) => ({
+  return rows.map(allocationOf);
+}
+
+/** Of some causes, in the order in which they were written. */
+export async function findAllocationsByCauses(
+  db: Db | Tx,
+  causes: readonly string[],
+): Promise<readonly AllocationRow[]> {
+  const rows = await db.execute<AllocationDbRow>(
+    sql`select * from credit.allocations where cause = any(${column(causes, "text")}) order by id`,
+  );
+  return rows.map(allocationOf);
+}
+
+function allocationOf(row: AllocationDbRow): AllocationRow {
+  return {
     id: row.id,
     contractId: row.contract_id,
     cause: row.cause,
@@ -333,7 +348,7 @@ export async function findAllocations(db: Db | Tx, contractId: ContractId): Prom
     effect: row.effect,
     paidFromAt: instant(row.paid_from_at),
     paidUntilAt: instant(row.paid_until_at),
-  }));
+  };
 }
 
 export type ContractEventKind = "sold" | "device_swapped" | "written_off" | "paid_off" | "adjusted" | "terms_changed";

@@ -13,6 +13,7 @@ import { makeContractQueries } from "./contracts.queries.ts";
 import type { Arrears, Instalment } from "./instalments.ts";
 import { makePlans, type Plans } from "./plans.commands.ts";
 import { makeReceiptJobs } from "./receipts.jobs.ts";
+import { makeTakeBackCommands, type TakeBackCommands } from "./take-back.commands.ts";
 import type { LockState, Transition } from "./timeline.ts";
 
 export { dictateAccountNumber, formatAccountNumber, parseAccountNumber, type AccountNumber } from "./account-number.ts";
@@ -88,6 +89,8 @@ export interface News {
     | { readonly kind: "debt"; readonly debt: Money }
     | { readonly kind: "unlocked"; readonly tokens: readonly Token[] }
     | { readonly kind: "refundable" }
+    /** Money went back after it had bought; what it had bought already is owed. */
+    | { readonly kind: "taken_back"; readonly debt: Money }
     | { readonly kind: "account_unknown" }
     | { readonly kind: "token_again"; readonly tokens: readonly Token[] };
 }
@@ -101,7 +104,7 @@ export interface ContractFilter {
   readonly deviceId?: DeviceId | undefined;
 }
 
-export interface Credit {
+export interface Credit extends TakeBackCommands {
   readonly plans: Plans;
   /**
    * Sells a device from stock: the contract, its ledger accounts, the sale's posting. Refuses unknown plans, plans not yet
@@ -191,6 +194,7 @@ export function makeCredit(deps: CreditDeps): Credit {
     plans,
     ...queries,
     ...commands,
+    ...makeTakeBackCommands(deps),
     importBook,
     allocateReceipts: receiptJobs.allocateReceipts,
     matchReceipt: receiptJobs.matchReceipt,

@@ -198,6 +198,7 @@ export function makeReceiptJobs({
   }
 
   function settleOne(workspace: Workspace, receipt: Receipt, contract: ContractRow | undefined): Destination {
+    if (receipt.type === "transfer") return { kind: "suspense", reason: "organisation" };
     if (contract === undefined) {
       tellUnknown(workspace, receipt);
       return { kind: "suspense", reason: receipt.reference.trim() === "" ? "account_missing" : "account_unknown" };

@@ -11,7 +11,15 @@ const BALANCE_ROWS_MAX = 1_000;
 /** Money that came in, what nobody could match, what nobody could read, and the books. For the office only. */
 export function definePayments(builder: Builder): void {
   const reason = builder.enumType("SuspenseReason", {
-    values: ["account_unknown", "account_missing", "contract_ended", "currency_differs"] as const,
+    values: [
+      "account_unknown",
+      "account_missing",
+      "contract_ended",
+      "currency_differs",
+      "organisation",
+      "unlinked",
+      "reversed",
+    ] as const,
   });
   builder.objectType("Receipt", {
     fields: (t) => ({

@@ -13,6 +13,8 @@ export type ReceiptId = Id<"Receipt">;
 export type TokenId = Id<"Token">;
 export type MessageId = Id<"Message">;
 export type StaffId = Id<"Staff">;
+export type IntentId = Id<"Intent">;
+export type PayoutId = Id<"Payout">;
 export type TransactionId = Id<"Transaction">;
 
 /** Makes a new id; asked for by name so that a test can give ids that it knows. */

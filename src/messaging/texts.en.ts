@@ -17,5 +17,9 @@ export const english: Texts = {
     `Received ${amount}, but there is no account ${reference}. Your money is safe. Please call us with your account number.`,
   payment_refundable: ({ amount, account }) =>
     `Received ${amount} for account ${account}, which is already paid off. You can have this money back: please call us.`,
+  payment_taken_back: ({ amount, account }) =>
+    `${amount} that was paid for account ${account} went back to its payer. Nothing is owed for it.`,
+  payment_taken_back_debt: ({ amount, debt, account }) =>
+    `${amount} that was paid for account ${account} went back to its payer. You owe ${debt}: your next payment settles it first. Your light stays on.`,
   token_again: ({ token, account }) => `Account ${account}: here is your last token again. Token: ${token}.`,
 };

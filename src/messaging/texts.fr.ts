@@ -19,5 +19,9 @@ export const french: Texts = {
     `Paiement de ${amount} arrivé, mais le compte ${reference} n'existe pas. Votre argent est protégé. Appelez-nous avec votre numéro de compte.`,
   payment_refundable: ({ amount, account }) =>
     `Paiement de ${amount} arrivé pour le compte ${account}, déjà soldé. Nous pouvons vous rendre cet argent : appelez-nous.`,
+  payment_taken_back: ({ amount, account }) =>
+    `${amount} payés pour le compte ${account} ont été rendus au payeur. Vous ne devez rien pour cela.`,
+  payment_taken_back_debt: ({ amount, debt, account }) =>
+    `${amount} payés pour le compte ${account} ont été rendus au payeur. Vous devez ${debt} : votre prochain paiement le réglera d'abord. Votre lumière reste allumée.`,
   token_again: ({ token, account }) => `Compte ${account} : voici encore votre dernier code. Code : ${token}.`,
 };

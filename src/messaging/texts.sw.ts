@@ -15,5 +15,9 @@ export const swahili: Texts = {
     `Tumepokea ${amount}, lakini hakuna akaunti ${reference}. Pesa yako iko salama. Tafadhali tupigie na namba ya akaunti yako.`,
   payment_refundable: ({ amount, account }) =>
     `Tumepokea ${amount} ya akaunti ${account}, ambayo imeshalipwa yote. Unaweza kurudishiwa pesa hii: tafadhali tupigie.`,
+  payment_taken_back: ({ amount, account }) =>
+    `${amount} zilizolipwa kwa akaunti ${account} zimerudishwa kwa mlipaji. Hudaiwi chochote kwa hilo.`,
+  payment_taken_back_debt: ({ amount, debt, account }) =>
+    `${amount} zilizolipwa kwa akaunti ${account} zimerudishwa kwa mlipaji. Unadaiwa ${debt}: malipo yako yajayo yatalipa deni hilo kwanza. Taa yako inabaki kuwaka.`,
   token_again: ({ token, account }) => `Akaunti ${account}: hii ni tokeni yako ya mwisho tena. Tokeni: ${token}.`,
 };

@@ -21,6 +21,10 @@ export const TEMPLATE_VALUES = {
   account_unknown: ["amount", "reference"],
   /** Paid for an account that owes nothing: to be given back. */
   payment_refundable: ["amount", "account"],
+  /** Money went back to its payer before it had bought anything. */
+  payment_taken_back: ["amount", "account"],
+  /** Money went back after it had bought light: `debt` is owed, and paid before new days. */
+  payment_taken_back_debt: ["amount", "debt", "account"],
   /** The customer asked for the last token once more. */
   token_again: ["token", "account"],
 } as const;

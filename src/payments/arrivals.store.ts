@@ -119,7 +119,7 @@ async function insertPayments(tx: Tx, payments: readonly Payment[]): Promise<Set
   });
   const rows = await tx.execute<{ rail: string; provider_id: string }>(sql`
     with fresh as (
-      insert into payments.callbacks (${given.names}) select * from ${given.table} as given(${given.names})
+      insert into payments.callbacks (${given.names}) select * from ${given.table} as given(${given.names}) order by rail, provider_id
       on conflict (rail, provider_id) do nothing returning id, rail, provider_id, received_at),
     queued as (insert into payments.pending (callback_id, next_attempt_at) select id, received_at from fresh)
     select rail, provider_id from fresh`);
@@ -230,7 +230,7 @@ async function insertNotices(
   );
   const inserted = await tx.execute<{ digest: Uint8Array }>(sql`
     with fresh as (
-      insert into payments.notices (${given.names}) select * from ${given.table} as given(${given.names})
+      insert into payments.notices (${given.names}) select * from ${given.table} as given(${given.names}) order by rail, form, digest
       on conflict (rail, form, digest) do nothing returning id, digest, received_at),
     opened as (
       insert into payments.open_notices (notice_id, next_attempt_at) select id, received_at from fresh where digest <> all(${copies}))

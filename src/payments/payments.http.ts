@@ -1,253 +1,291 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { BlockList, isIPv6 } from "node:net";
 import { raw, Router, type NextFunction, type Request, type Response } from "express";
-import type { Currency } from "../kernel/money.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Db } from "../platform/database.ts";
 import { GroupFull, makeGroupCommit } from "../platform/group-commit.ts";
-import * as store from "./callbacks.store.ts";
+import { makeAllowList } from "./allow-list.ts";
+import type { Arrival, ArrivalOutcome } from "./arrivals.ts";
+import { storeArrivals } from "./arrivals.store.ts";
+import { findRemembered } from "./intents.store.ts";
+import type { OpenRail, OpenRails } from "./open-rails.ts";
 import type { FindPayable } from "./payments.ts";
-import {
-  CONFIRMATION_STORED,
-  DARAJA_C2B,
-  VALIDATION_ACCEPTED,
-  factsHash,
-  parseDarajaC2b,
-  rejection,
-  type ValidationRejection,
-} from "./rails/daraja-c2b.ts";
-import type { QuarantineReason } from "./rails/rail.ts";
+import { quarantine } from "./quarantine.store.ts";
+import type { Answer, Delivery, Door, Outcome, QuarantineReason, Report, Verdict } from "./rails/rail.ts";
 
-export interface DarajaDoor {
+export interface RailDoors {
   readonly router: Router;
-  /** Waits until every callback that arrived is committed or refused. */
+  /** Waits until every delivery that arrived is committed or refused. */
   idle(): Promise<void>;
 }
 
-type Door = "validation" | "confirmation";
-
 export interface DoorObserver {
-  callback(door: Door, outcome: string): void;
+  callback(rail: string, door: string, outcome: string): void;
 }
 
-/** A C2B body has some 500 bytes; sixteen kilobytes leave room for any field Safaricom may add. */
+/** The largest bodies have some two kilobytes; sixteen leave room for any field that a provider may add. */
 const BODY_BYTES_MAX = 16 * 1024;
 const GROUP_MAX = 500;
 const WAITING_MAX = 20_000;
-/** Refused bodies from outside the allow-list are kept for a person, but a flood of them may not fill the disk. */
+/** What strangers send is kept for a person, but a flood of it may not fill the disk. */
 const FOREIGN_KEPT_PER_MINUTE = 60;
 
+/** What the check of the path found, for the handlers behind it. */
+interface Found {
+  readonly place: Place;
+  readonly door: Door;
+}
+
+interface Place {
+  readonly open: OpenRail;
+  readonly allows: (address: string) => boolean;
+  readonly secretHash: Uint8Array;
+}
+
 /**
- * The door for M-Pesa C2B: POST {base}/{secret}/validation and /confirmation. M-Pesa signs nothing, so a caller is
- * verified by the secret in the path and by its address before a byte is parsed. A confirmation is answered with success
- * only when it is committed; nothing else happens in the request.
+ * The doors of all rails: POST or PUT {base}/{path}/{secret}/{door}[/{parameter}]. The secret and the caller's address are
+ * checked before a byte is read, then the adapter verifies the raw bytes and only then parses them. A notice is answered
+ * with success when it is committed; nothing else happens in the request.
  */
-export function makeDarajaDoor({
+export function makeRailDoors({
   db,
   clock,
-  secret,
-  allowedSources,
-  shortcodes,
-  currency,
-  zone,
+  rails,
+  publicUrl,
   sourceAddressOf,
   findPayable,
   observer,
 }: {
   db: Db;
   clock: Clock;
-  secret: string;
-  /** Addresses and CIDR ranges; empty allows every source (only the secret protects then). */
-  allowedSources: readonly string[];
-  shortcodes: ReadonlySet<string>;
-  currency: Currency;
-  zone: string;
+  rails: OpenRails;
+  /** How providers reach us: signatures may cover the address. Known once we listen. */
+  publicUrl: () => string;
   sourceAddressOf: (request: Request) => string;
   findPayable: FindPayable;
   observer: DoorObserver;
-}): DarajaDoor {
-  const allows = makeAllowList(allowedSources);
-  const secretHash = sha256(secret);
-  const group = makeGroupCommit<store.VerifiedCallback, store.StoreOutcome>({
-    commit: (callbacks) => store.storeCallbacks(db, callbacks),
+}): RailDoors {
+  const places = new Map(
+    [...rails.values()].map((open): [string, Place] => [
+      open.config.path,
+      { open, allows: makeAllowList(open.config.sources), secretHash: sha256(open.config.secret) },
+    ]),
+  );
+  const group = makeGroupCommit<readonly Arrival[], readonly ArrivalOutcome[]>({
+    commit: (deliveries) => storeDeliveries(db, deliveries),
     groupMax: GROUP_MAX,
     waitingMax: WAITING_MAX,
   });
-  const foreign = { minute: 0, kept: 0 };
+  const foreign = new Map<string, { minute: number; kept: number }>();
 
-  function mayKeepForeign(): boolean {
+  /** Bounded for each rail apart: a flood at one door may not hide what strangers try at another. */
+  function mayKeepForeign(rail: string): boolean {
     const minute = Math.floor(clock.now().getTime() / 60_000);
-    if (minute !== foreign.minute) Object.assign(foreign, { minute, kept: 0 });
-    foreign.kept += 1;
-    return foreign.kept <= FOREIGN_KEPT_PER_MINUTE;
+    const before = foreign.get(rail);
+    const kept = before?.minute === minute ? before.kept + 1 : 1;
+    foreign.set(rail, { minute, kept });
+    return kept <= FOREIGN_KEPT_PER_MINUTE;
   }
 
-  async function keep(
-    request: Request,
-    about: { door: Door; reason: QuarantineReason; detail: string; providerId: string | undefined },
+  async function refuse(
+    { open, delivery, request }: { open: OpenRail; delivery: Delivery; request: Request },
+    about: { reason: QuarantineReason; detail: string; providerId?: string | undefined; isForeign?: boolean },
   ): Promise<void> {
-    await store.quarantine(db, {
-      rail: DARAJA_C2B,
-      ...about,
+    const { name } = open.config;
+    observer.callback(name, delivery.door, about.reason);
+    if (about.isForeign === true && !mayKeepForeign(name)) return;
+    await quarantine(db, {
+      rail: name,
+      door: delivery.door,
+      reason: about.reason,
+      detail: about.detail,
+      providerId: about.providerId,
       sourceAddress: sourceAddressOf(request),
-      raw: bytesOf(request),
-      receivedAt: clock.now(),
+      raw: delivery.raw,
+      receivedAt: delivery.receivedAt,
     });
   }
 
-  async function confirm(request: Request, response: Response): Promise<void> {
-    const receivedAt = clock.now();
-    const bytes = bytesOf(request);
-    const parsed = parseDarajaC2b(bytes, { shortcodes, currency, zone, now: receivedAt });
+  async function answerQuestion(open: OpenRail, reports: readonly Report[]): Promise<Outcome> {
+    const [report] = reports;
+    if (report === undefined) return { kind: "account_unknown" };
+    const payable = await findPayable(report.reference);
+    if (payable.kind === "unknown") return { kind: "account_unknown" };
+    if (payable.kind === "ended") return { kind: "contract_ended" };
+    if (payable.currency !== open.config.currency) return { kind: "currency_differs" };
+    return { kind: (report.amount?.minor ?? 0n) < payable.minimumMinor ? "amount_too_small" : "payable" };
+  }
+
+  async function take(open: OpenRail, door: Door, request: Request): Promise<{ delivery: Delivery; outcome: Outcome }> {
+    const delivery = deliveryOf(request, { door: door.name, publicUrl: publicUrl(), receivedAt: clock.now() });
+    const where = { open, delivery, request };
+    const verdict = await open.rail.verify(delivery, (by) => findRemembered(db, { rail: open.config.name, ...by }));
+    if (verdict.trust === "refused") {
+      await refuse(where, { ...verdict, isForeign: true });
+      return { delivery, outcome: { kind: "not_allowed", detail: verdict.detail } };
+    }
+    const parsed = open.rail.parse(delivery);
     if (!parsed.ok) {
-      const { reason, detail, providerId } = parsed;
-      await keep(request, { door: "confirmation", reason, detail, providerId });
-      observer.callback("confirmation", parsed.reason);
-      response.status(400).json({ ...rejection(codeOf(parsed)), ResultDesc: `Rejected: ${parsed.detail}` });
-      return;
+      if (door.kind === "notice") await refuse(where, parsed);
+      else observer.callback(open.config.name, door.name, parsed.reason);
+      return { delivery, outcome: { kind: "unusable", ...parsed } };
     }
-    const outcome = await group.add({
-      event: parsed.event,
-      factsHash: factsHash(parsed.event),
-      raw: bytes,
+    if (door.kind === "question") {
+      const outcome = await answerQuestion(open, parsed.reports);
+      observer.callback(open.config.name, door.name, outcome.kind);
+      return { delivery, outcome };
+    }
+    const arrivals = parsed.reports.map((report): Arrival => ({
+      rail: open.config.name,
+      form: door.name,
+      source: "callback",
+      isEvidence: isEvidence(open, verdict),
+      report,
+      raw: delivery.raw,
       sourceAddress: sourceAddressOf(request),
-      receivedAt,
-    });
-    observer.callback("confirmation", outcome);
-    if (outcome === "conflict") {
-      await keep(request, {
-        door: "confirmation",
+      receivedAt: delivery.receivedAt,
+    }));
+    const outcomes = arrivals.length === 0 ? [] : await group.add(arrivals);
+    const conflict = outcomes.indexOf("conflict");
+    const kind =
+      conflict >= 0
+        ? "conflict"
+        : outcomes.every((one) => one === "repeated") && outcomes.length > 0
+          ? "repeated"
+          : "stored";
+    if (kind === "conflict") {
+      const providerId = arrivals[conflict]?.report.transactionReference;
+      await refuse(where, {
         reason: "conflict",
-        detail: `${parsed.event.providerId} was received before with another amount, account or time.`,
-        providerId: parsed.event.providerId,
+        detail: `${providerId ?? "A transaction"} was received before with another amount, account or time.`,
+        providerId,
       });
-      response
-        .status(409)
-        .json({ ...rejection("C2B00016"), ResultDesc: "Rejected: this TransID was received before with other facts." });
+    } else observer.callback(open.config.name, door.name, kind);
+    return { delivery, outcome: { kind } };
+  }
+
+  function placeOf(request: Request): Found | undefined {
+    const { path, secret, door: name, parameter } = request.params;
+    const place = typeof path === "string" ? places.get(path) : undefined;
+    if (place === undefined || typeof secret !== "string" || !timingSafeEqual(sha256(secret), place.secretHash))
+      return undefined;
+    const door = place.open.rail.doors.find((one) => one.name === name);
+    if (door?.parameter === "none" && parameter !== undefined) return undefined;
+    return door?.methods.some((method) => method === request.method) === true ? { place, door } : undefined;
+  }
+
+  /** Who does not know the secret finds a page as unknown as any other. */
+  function verifyPath(request: Request, response: Response<unknown, Found>, next: NextFunction): void {
+    const found = placeOf(request);
+    if (found === undefined) {
+      next("router");
       return;
     }
-    response.json(CONFIRMATION_STORED);
-  }
-
-  async function validate(request: Request, response: Response): Promise<void> {
-    const parsed = parseDarajaC2b(bytesOf(request), { shortcodes, currency, zone, now: clock.now() });
-    const code = parsed.ok ? await refusalOf(parsed.event) : codeOf(parsed);
-    observer.callback("validation", code ?? "accepted");
-    // Safaricom wants HTTP 200 with a code for a refusal too; a malformed body is a 400 that a developer will notice.
-    response
-      .status(!parsed.ok && parsed.reason === "malformed" ? 400 : 200)
-      .json(code === undefined ? VALIDATION_ACCEPTED : rejection(code));
-  }
-
-  async function refusalOf(event: {
-    reference: string;
-    amount: { minor: bigint; currency: Currency };
-  }): Promise<ValidationRejection | undefined> {
-    const payable = await findPayable(event.reference);
-    switch (payable.kind) {
-      case "unknown":
-        return "C2B00012";
-      case "ended":
-        return "C2B00016";
-      case "payable":
-        if (payable.currency !== event.amount.currency) return "C2B00016";
-        return event.amount.minor < payable.minimumMinor ? "C2B00013" : undefined;
-    }
-  }
-
-  function verify(request: Request, _response: Response, next: NextFunction): void {
-    const given = request.params["secret"];
-    if (typeof given !== "string" || !timingSafeEqual(sha256(given), secretHash)) {
-      next("router"); // as unknown as any other path
-      return;
-    }
+    Object.assign(response.locals, found);
     next();
   }
 
-  async function verifySource(request: Request, response: Response, next: NextFunction): Promise<void> {
-    const source = sourceAddressOf(request);
-    if (allows(source)) {
-      next();
+  async function handle(request: Request, response: Response<unknown, Found>): Promise<void> {
+    const { place, door } = response.locals;
+    if (!place.allows(sourceAddressOf(request))) {
+      const delivery = deliveryOf(request, { door: door.name, publicUrl: publicUrl(), receivedAt: clock.now() });
+      const detail = "The caller's address is not on the allow-list.";
+      await refuse({ open: place.open, delivery, request }, { reason: "source_not_allowed", detail, isForeign: true });
+      send(
+        response,
+        place.open.rail.answer(delivery, { kind: "not_allowed", detail: "this address may not call here" }),
+      );
       return;
     }
-    const door: Door = request.path.endsWith("/validation") ? "validation" : "confirmation";
-    observer.callback(door, "source_not_allowed");
-    if (mayKeepForeign())
-      await keep(request, {
-        door,
-        reason: "source_not_allowed",
-        detail: "The caller's address is not on the allow-list.",
-        providerId: undefined,
-      });
-    response.status(403).json({ ...rejection("C2B00016"), ResultDesc: "Rejected: this address may not call here." });
+    const { delivery, outcome } = await take(place.open, door, request);
+    send(response, place.open.rail.answer(delivery, outcome));
+  }
+
+  function handleFailure(
+    error: unknown,
+    request: Request,
+    response: Response<unknown, Partial<Found>>,
+    next: NextFunction,
+  ): void {
+    const { place, door } = response.locals;
+    const outcome = outcomeOfFailure(error);
+    if (response.headersSent || place === undefined || door === undefined || outcome === undefined) {
+      next(error);
+      return;
+    }
+    const { rail } = place.open;
+    const delivery = deliveryOf(request, { door: door.name, publicUrl: publicUrl(), receivedAt: clock.now() });
+    const answer = rail.answer(delivery, outcome);
+    const status = statusOf(error) === 413 ? 413 : answer.status;
+    send(response, { ...answer, status });
   }
 
   const router = Router();
   const body = raw({ type: () => true, limit: BODY_BYTES_MAX, inflate: false });
-  router.post("/:secret/confirmation", verify, body, verifySource, confirm);
-  router.post("/:secret/validation", verify, body, verifySource, validate);
-  router.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
-    if (response.headersSent) next(error);
-    else if (error instanceof GroupFull)
-      response
-        .status(503)
-        .set("Retry-After", "5")
-        .json({ ...rejection("C2B00016"), ResultDesc: "Busy: send again." });
-    else if (statusOf(error) === 413)
-      response
-        .status(413)
-        .json({ ...rejection("C2B00016"), ResultDesc: `Rejected: a body has at most ${BODY_BYTES_MAX} bytes.` });
-    else if (statusOf(error) === 415 || statusOf(error) === 400)
-      response.status(400).json({ ...rejection("C2B00016"), ResultDesc: "Rejected: the body could not be read." });
-    else next(error);
-  });
+  router.all("/:path/:secret/:door{/:parameter}", verifyPath, body, handle);
+  router.use(handleFailure);
   return { router, idle: group.idle };
 }
 
-const CODE_OF: Record<QuarantineReason, ValidationRejection> = {
-  source_not_allowed: "C2B00016",
-  malformed: "C2B00016",
-  wrong_type: "C2B00016",
-  amount_invalid: "C2B00013",
-  currency_unexpected: "C2B00013",
-  shortcode_unknown: "C2B00015",
-  time_invalid: "C2B00016",
-  conflict: "C2B00016",
-};
+/** Deliveries of a group are stored together; each hears of its own reports. */
+async function storeDeliveries(
+  db: Db,
+  deliveries: readonly (readonly Arrival[])[],
+): Promise<readonly (readonly ArrivalOutcome[])[]> {
+  const outcomes = await db.transaction((tx) => storeArrivals(tx, deliveries.flat()));
+  let from = 0;
+  return deliveries.map(({ length }) => outcomes.slice(from, (from += length)));
+}
 
-/** M-Pesa tells the payer which of their entries was refused, so an unreadable field is named by its own code. */
-const CODE_OF_FIELD: Readonly<Record<string, ValidationRejection>> = {
-  MSISDN: "C2B00011",
-  BillRefNumber: "C2B00012",
-  TransAmount: "C2B00013",
-  BusinessShortCode: "C2B00015",
-};
+/** A callback is booked as it comes only when the rail's callbacks carry proof, or the operator trusts its secret address. */
+function isEvidence({ rail, config }: OpenRail, verdict: Verdict): boolean {
+  if (rail.callbackIs === "hint") return false;
+  return verdict.trust === "signed" || !config.confirmByEnquiry;
+}
 
-function codeOf({ reason, field }: { reason: QuarantineReason; field: string | undefined }): ValidationRejection {
-  return CODE_OF_FIELD[field ?? ""] ?? CODE_OF[reason];
+function deliveryOf(
+  request: Request,
+  { door, publicUrl, receivedAt }: { door: string; publicUrl: string; receivedAt: Date },
+): Delivery {
+  const parameter = request.params["parameter"];
+  return {
+    door,
+    parameter: typeof parameter === "string" ? parameter.slice(0, 200) : undefined,
+    method: request.method,
+    url: `${publicUrl.replace(/\/$/, "")}${request.originalUrl}`,
+    headers: Object.fromEntries(
+      Object.entries(request.headers).map(([name, value]) => [
+        name,
+        Array.isArray(value) ? value.join(", ") : (value ?? ""),
+      ]),
+    ),
+    raw: request.body instanceof Uint8Array ? request.body : new Uint8Array(),
+    receivedAt,
+  };
+}
+
+function outcomeOfFailure(error: unknown): Outcome | undefined {
+  if (error instanceof GroupFull) return { kind: "busy" };
+  const unreadable = (detail: string): Outcome => ({ kind: "unusable", reason: "malformed", field: undefined, detail });
+  switch (statusOf(error)) {
+    case 413:
+      return unreadable(`a body has at most ${BODY_BYTES_MAX} bytes`);
+    case 400:
+    case 415:
+      return unreadable("the body could not be read");
+    default:
+      return undefined;
+  }
+}
+
+function send(response: Response<unknown>, { status, body, headers = {} }: Answer): void {
+  response.status(status).set(headers);
+  if (body === undefined) response.end();
+  else if (typeof body === "string") response.type("text/plain").send(body);
+  else response.json(body);
 }
 
 const sha256 = (text: string): Uint8Array => createHash("sha256").update(text).digest();
 
-const bytesOf = (request: Request): Uint8Array =>
-  request.body instanceof Uint8Array ? request.body : new Uint8Array();
-
 function statusOf(error: unknown): number | undefined {
   return error instanceof Error && "status" in error && typeof error.status === "number" ? error.status : undefined;
-}
-
-/** Accepts single addresses and CIDR ranges of both families; IPv4 inside IPv6 counts as IPv4. */
-export function makeAllowList(entries: readonly string[]): (address: string) => boolean {
-  if (entries.length === 0) return () => true;
-  const list = new BlockList();
-  for (const entry of entries) {
-    const [address = "", prefix] = entry.split("/");
-    const family = isIPv6(address) ? "ipv6" : "ipv4";
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
-  }
-  return (address) => {
-    const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
-    return list.check(plain, isIPv6(plain) ? "ipv6" : "ipv4");
-  };
 }

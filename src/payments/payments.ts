@@ -1,11 +1,10 @@
-import type { ReceiptId, TransactionId } from "../kernel/ids.ts";
+import type { ContractId, IntentId, PayoutId, ReceiptId, TransactionId } from "../kernel/ids.ts";
 import type { Currency, Money } from "../kernel/money.ts";
 import type { Line } from "../ledger/ledger.ts";
 import type { Tx } from "../platform/database.ts";
+import type { IntentState } from "./requests.ts";
 
-export { makeReceipts, type Receipts } from "./receipts.commands.ts";
-export { makeSettleLoop, type SettleLoop } from "./settle.jobs.ts";
-export { makeDarajaDoor, type DarajaDoor } from "./payments.http.ts";
+export type { IntentState } from "./requests.ts";
 
 /** A payment that is about to be booked; the money has moved already, so it cannot be refused. */
 export interface Receipt {
@@ -13,8 +12,11 @@ export interface Receipt {
   readonly callbackId: bigint;
   readonly rail: string;
   readonly providerId: string;
+  /** `transfer`: an organisation paid; it is never a customer's. */
+  readonly type: "billpay" | "merchantpay" | "transfer";
   readonly amount: Money;
   readonly shortcode: string;
+  /** The account as the payer typed it, or the one of the request that the payment answers. */
   readonly reference: string;
   readonly payerPhone: string | undefined;
   readonly payerHash: Uint8Array | undefined;
@@ -22,7 +24,14 @@ export interface Receipt {
   readonly paidAt: Date;
 }
 
-export type SuspenseReason = "account_unknown" | "account_missing" | "contract_ended" | "currency_differs";
+export type SuspenseReason =
+  | "account_unknown"
+  | "account_missing"
+  | "contract_ended"
+  | "currency_differs"
+  | "organisation"
+  | "unlinked"
+  | "reversed";
 
 /** Where a receipt's money goes. Credits sum to minus the receipt's amount. */
 export type Destination =
@@ -34,6 +43,22 @@ export type Destination =
  * root from the credit module: payments itself knows no contracts. Answers in the order of the receipts.
  */
 export type AllocateReceipts = (tx: Tx, receipts: readonly Receipt[]) => Promise<readonly Destination[]>;
+
+/** Takes back from contracts what a receipt had bought: the whole amount, or nothing where the contracts never had so much of it. */
+export type TakeBack = (
+  tx: Tx,
+  order: {
+    readonly receiptId: ReceiptId;
+    /** The names under which contracts keep what they have of the receipt, oldest first. */
+    readonly causes: readonly string[];
+    readonly amount: Money;
+    /** Names the taking back, once and for ever. */
+    readonly cause: string;
+    readonly at: Date;
+    readonly why: "reversed" | "unlinked";
+    readonly actor: string;
+  },
+) => Promise<{ readonly taken: Money; readonly debits: readonly Line[] }>;
 
 /** What a payer may be told before the money moves. */
 export type Payable =
@@ -58,6 +83,8 @@ export interface StoredReceipt {
 export interface SuspenseItem {
   readonly receipt: StoredReceipt;
   readonly reason: SuspenseReason;
+  /** What is still unexplained: less than the receipt after a split. */
+  readonly open: Money;
   readonly openedAt: Date;
   readonly resolvedAt: Date | null;
   readonly resolvedBy: string | null;
@@ -73,3 +100,77 @@ export interface QuarantineItem {
   readonly providerId: string | null;
   readonly receivedAt: Date;
 }
+
+/** "Ask this phone to pay this amount for this account", and what became of it. */
+export interface Intent {
+  readonly id: IntentId;
+  readonly rail: string;
+  /** Ours: it names the request to the provider. */
+  readonly correlation: string;
+  readonly providerCorrelation: string | undefined;
+  readonly memory: Readonly<Record<string, string>>;
+  /** Where a web checkout is paid. */
+  readonly payAt: string | null;
+  readonly reference: string;
+  readonly phone: string;
+  readonly amount: Money;
+  readonly requestedBy: string;
+  readonly askedThrough: "ussd" | "sms" | "chat" | "agent" | "api";
+  readonly state: IntentState;
+  /** Why it failed or waits, in the provider's words. */
+  readonly reason: string | null;
+  /** The payment that answered it. */
+  readonly providerId: string | null;
+  readonly wasAccepted: boolean;
+  readonly attempts: number;
+  readonly enquiries: number;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly finishedAt: Date | null;
+}
+
+export type PayoutState = "created" | "sending" | "pending" | "completed" | "failed";
+
+/** Money that goes back to a payer. */
+export interface Payout {
+  readonly id: PayoutId;
+  readonly rail: string;
+  /** `reversal`: the provider undoes the payment itself; the only way back to a payer whose number is masked. */
+  readonly method: "disbursement" | "reversal";
+  readonly correlation: string;
+  readonly providerCorrelation: string | undefined;
+  readonly memory: Readonly<Record<string, string>>;
+  readonly receiptId: ReceiptId | null;
+  readonly contractId: ContractId | string | null;
+  readonly originalProviderId: string | null;
+  readonly shortcode: string;
+  readonly phone: string | null;
+  readonly amount: Money;
+  readonly sourceAccountId: bigint;
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly approvedBy: string | null;
+  readonly state: PayoutState;
+  readonly stateReason: string | null;
+  readonly providerId: string | null;
+  readonly wasAccepted: boolean;
+  readonly attempts: number;
+  readonly enquiries: number;
+  readonly createdAt: Date;
+  readonly finishedAt: Date | null;
+}
+
+export { listMovements, type Movement } from "./movements.store.ts";
+export { makeEnquirySteps } from "./enquiries.jobs.ts";
+export { makeIntents, type IntentOrder, type Intents } from "./intents.commands.ts";
+export { makeIntentSteps } from "./intents.jobs.ts";
+export { makeNoticeJobs, type NoticeJobs } from "./notices.jobs.ts";
+export { openRails, type ChannelConfig, type OpenRail, type OpenRails } from "./open-rails.ts";
+export { makeRailDoors, type RailDoors } from "./payments.http.ts";
+export { makePayouts, type PayoutOrder, type Payouts } from "./payouts.commands.ts";
+export { makePayoutSteps } from "./payouts.jobs.ts";
+export { makeReceipts, type Receipts } from "./receipts.commands.ts";
+export { makeRequestLoop, type RequestLoop } from "./requests.jobs.ts";
+export { makeReversals, type Reversals } from "./reversals.commands.ts";
+export { makeSettleLoop, type SettleLoop } from "./settle.jobs.ts";
+export { makeSweeper, type Sweeper } from "./sweeps.jobs.ts";

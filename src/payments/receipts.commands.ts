@@ -1,9 +1,9 @@
 import type { MakeId, ReceiptId, TransactionId } from "../kernel/ids.ts";
-import type { Currency } from "../kernel/money.ts";
 import { NotAllowedNow, NotFound } from "../kernel/refusal.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { AccountId, AccountSpec, Entry, Ledger, Line } from "../ledger/ledger.ts";
 import type { Db, Tx } from "../platform/database.ts";
+import { clearingAccount, suspenseAccount } from "./accounts.ts";
 import type { Destination, QuarantineItem, Receipt, StoredReceipt, SuspenseItem } from "./payments.ts";
 import * as store from "./receipts.store.ts";
 
@@ -29,23 +29,15 @@ export interface Receipts {
   ): Promise<void>;
 }
 
-/** The account where a rail's money waits for the provider to pay it out to the bank. */
-const clearingCode = (rail: string, shortcode: string, currency: Currency): string =>
-  `system/clearing/${rail}/${shortcode}/${currency}`;
-const suspenseCode = (currency: Currency): string => `system/suspense/${currency}`;
-
 /** Receipts and suspense: where money that came in stands in the books. */
 export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock: Clock; makeId: MakeId }): Receipts {
   async function systemAccounts(tx: Tx, receipts: readonly Receipt[]): Promise<ReadonlyMap<string, AccountId>> {
     const specs = new Map<string, AccountSpec>();
     for (const { rail, shortcode, amount } of receipts) {
-      const clearing = clearingCode(rail, shortcode, amount.currency);
-      specs.set(clearing, { code: clearing, kind: "asset", currency: amount.currency });
-      specs.set(suspenseCode(amount.currency), {
-        code: suspenseCode(amount.currency),
-        kind: "liability",
-        currency: amount.currency,
-      });
+      const clearing = clearingAccount({ rail, shortcode, currency: amount.currency });
+      specs.set(clearing.code, clearing);
+      const suspense = suspenseAccount(amount.currency);
+      specs.set(suspense.code, suspense);
     }
     const ids = await ledger.openAccounts(tx, [...specs.values()]);
     return new Map([...specs.keys()].map((code, at) => [code, requireId(ids[at], code)]));
@@ -53,7 +45,9 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
 
   function entryOf(receipt: Receipt, destination: Destination, accounts: ReadonlyMap<string, AccountId>): Entry {
     const { currency, minor } = receipt.amount;
-    const suspended = [{ accountId: requireId(accounts.get(suspenseCode(currency)), "suspense"), amountMinor: -minor }];
+    const suspended = [
+      { accountId: requireId(accounts.get(suspenseAccount(currency).code), "suspense"), amountMinor: -minor },
+    ];
     return {
       id: makeId(),
       kind: destination.kind === "contract" ? "payment" : "payment_to_suspense",
@@ -65,7 +59,7 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
       actor: "settle",
       lines: [
         {
-          accountId: requireId(accounts.get(clearingCode(receipt.rail, receipt.shortcode, currency)), "clearing"),
+          accountId: requireId(accounts.get(clearingAccount({ ...receipt, currency }).code), "clearing"),
           amountMinor: minor,
         },
         ...(destination.kind === "contract" ? destination.credits : suspended),
@@ -84,9 +78,11 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
     const posted = await ledger.post(tx, entries);
     const transactionIds: TransactionId[] = posted.map(({ id }) => id);
     await store.insertReceipts(tx, { receipts, transactionIds, bookedAt: clock.now() });
-    const items = receipts.flatMap(({ id }, at) => {
+    const items = receipts.flatMap(({ id, amount }, at) => {
       const destination = destinations[at];
-      return destination?.kind === "suspense" ? [{ receiptId: id, reason: destination.reason }] : [];
+      return destination?.kind === "suspense"
+        ? [{ receiptId: id, reason: destination.reason, openMinor: amount.minor }]
+        : [];
     });
     await store.openSuspense(tx, { items, openedAt: clock.now() });
   }
@@ -120,7 +116,7 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
         effectiveAt: receipt.paidAt,
         actor,
         lines: [
-          { accountId: requireId(accounts.get(suspenseCode(currency)), "suspense"), amountMinor: minor },
+          { accountId: requireId(accounts.get(suspenseAccount(currency).code), "suspense"), amountMinor: minor },
           ...credits,
         ],
       },

@@ -56,19 +56,72 @@ export async function insertReceipts(
 
 export async function openSuspense(
   tx: Tx,
-  { items, openedAt }: { items: readonly { receiptId: ReceiptId; reason: SuspenseReason }[]; openedAt: Date },
+  {
+    items,
+    openedAt,
+  }: { items: readonly { receiptId: ReceiptId; reason: SuspenseReason; openMinor: bigint }[]; openedAt: Date },
 ): Promise<void> {
   if (items.length === 0) return;
   await tx.execute(sql`
-    insert into payments.suspense (receipt_id, reason, opened_at)
-    select id, reason, ${openedAt.toISOString()}::timestamptz
+    insert into payments.suspense (receipt_id, reason, open_minor, opened_at)
+    select id, reason, open_minor, ${openedAt.toISOString()}::timestamptz
     from unnest(${column(
       items.map(({ receiptId }) => receiptId),
       "uuid",
     )}, ${column(
       items.map(({ reason }) => reason),
       "text",
-    )}) as given(id, reason)`);
+    )}, ${column(
+      items.map(({ openMinor }) => openMinor),
+      "bigint",
+    )}) as given(id, reason, open_minor)`);
+}
+
+/** What of a receipt is still in suspense, locked; 0n when nothing is. */
+export async function lockOpenSuspense(tx: Tx, receiptId: ReceiptId): Promise<bigint> {
+  const [row] = await tx.execute<{ open_minor: string }>(
+    sql`select open_minor from payments.suspense where receipt_id = ${receiptId} for update`,
+  );
+  return BigInt(row?.open_minor ?? "0");
+}
+
+/** Takes an amount out of an item; one that is empty is closed. */
+export async function reduceSuspense(
+  tx: Tx,
+  {
+    receiptId,
+    byMinor,
+    at,
+    by,
+    resolution,
+  }: { receiptId: ReceiptId; byMinor: bigint; at: Date; by: string; resolution: string },
+): Promise<void> {
+  if (byMinor === 0n) return;
+  await tx.execute(sql`
+    update payments.suspense set open_minor = open_minor - ${byMinor.toString()}::bigint,
+      resolved_at = case when open_minor = ${byMinor.toString()}::bigint then ${at.toISOString()}::timestamptz end,
+      resolved_by = case when open_minor = ${byMinor.toString()}::bigint then ${by}::text end,
+      resolution = case when open_minor = ${byMinor.toString()}::bigint then ${resolution}::text end
+    where receipt_id = ${receiptId}`);
+}
+
+/** Puts money of a receipt into suspense again, with the reason. */
+export async function reopenSuspense(
+  tx: Tx,
+  { receiptId, minor, reason, at }: { receiptId: ReceiptId; minor: bigint; reason: SuspenseReason; at: Date },
+): Promise<void> {
+  await tx.execute(sql`
+    insert into payments.suspense as s (receipt_id, reason, open_minor, opened_at) values (${receiptId}, ${reason}, ${minor.toString()}::bigint, ${at.toISOString()})
+    on conflict (receipt_id) do update set open_minor = s.open_minor + excluded.open_minor, reason = excluded.reason, opened_at = excluded.opened_at,
+      resolved_at = null, resolved_by = null, resolution = null`);
+}
+
+/** A receipt with the number that was paid, locked against a second change of where its money stands. */
+export async function lockReceipt(tx: Tx, id: ReceiptId): Promise<StoredReceipt & { readonly shortcode: string }> {
+  const [row] = await tx.execute<ReceiptRow & { shortcode: string }>(sql`
+    select ${RECEIPT}, c.shortcode from payments.receipts r join payments.callbacks c on c.id = r.callback_id where r.id = ${id} for update of r`);
+  if (row === undefined) throw new Error(`Bug: receipt ${id} is gone.`);
+  return { ...receiptOf(row), shortcode: row.shortcode };
 }
 
 interface ReceiptRow extends Record<string, unknown> {
@@ -131,6 +184,7 @@ export async function listReceipts(
 
 type SuspenseRow = ReceiptRow & {
   reason: SuspenseReason;
+  open_minor: string;
   opened_at: string;
   resolved_at: string | null;
   resolved_by: string | null;
@@ -141,6 +195,7 @@ function suspenseOf(row: SuspenseRow): SuspenseItem {
   return {
     receipt: receiptOf(row),
     reason: row.reason,
+    open: { minor: BigInt(row.open_minor), currency: row.currency },
     openedAt: new Date(row.opened_at),
     resolvedAt: row.resolved_at === null ? null : new Date(row.resolved_at),
     resolvedBy: row.resolved_by,
@@ -154,7 +209,7 @@ export async function listSuspense(
   { first, after }: { first: number; after?: { openedAt: Date; id: ReceiptId } | undefined },
 ): Promise<readonly SuspenseItem[]> {
   const rows = await db.execute<SuspenseRow>(sql`
-    select ${RECEIPT}, s.reason, s.opened_at, s.resolved_at, s.resolved_by, s.resolution
+    select ${RECEIPT}, s.reason, s.open_minor, s.opened_at, s.resolved_at, s.resolved_by, s.resolution
     from payments.suspense s join payments.receipts r on r.id = s.receipt_id
     where s.resolved_at is null
       and (${after?.id ?? null}::uuid is null or (s.opened_at, s.receipt_id) > (${after?.openedAt.toISOString() ?? null}::timestamptz, ${after?.id ?? null}::uuid))
@@ -162,7 +217,7 @@ export async function listSuspense(
   return rows.map(suspenseOf);
 }
 
-/** Locks an item with all that a receipt holds, for its matching. */
+/** Locks an item with all that a receipt holds, for its matching; the amount is what is still open of it. */
 export async function lockSuspense(
   tx: Tx,
   receiptId: ReceiptId,
@@ -171,12 +226,14 @@ export async function lockSuspense(
     ReceiptRow & {
       callback_id: string;
       shortcode: string;
+      type: Receipt["type"];
+      open_minor: string;
       payer_phone: string | null;
       payer_hash: Uint8Array | null;
       resolved_at: string | null;
     }
   >(sql`
-    select ${RECEIPT}, r.callback_id, r.payer_hash, c.shortcode, c.payer_phone, s.resolved_at
+    select ${RECEIPT}, r.callback_id, r.payer_hash, c.shortcode, c.type, c.payer_phone, s.resolved_at, s.open_minor
     from payments.suspense s join payments.receipts r on r.id = s.receipt_id join payments.callbacks c on c.id = r.callback_id
     where s.receipt_id = ${receiptId} for update of s`);
   if (row === undefined) return undefined;
@@ -186,7 +243,8 @@ export async function lockSuspense(
     callbackId: BigInt(row.callback_id),
     rail: stored.rail,
     providerId: stored.providerId,
-    amount: stored.amount,
+    type: row.type,
+    amount: { minor: BigInt(row.open_minor), currency: stored.amount.currency },
     shortcode: row.shortcode,
     reference: stored.reference,
     payerPhone: row.payer_phone ?? undefined,
@@ -208,7 +266,7 @@ export async function resolveSuspense(
   }: { receiptId: ReceiptId; at: Date; by: string; resolution: string; transactionId: TransactionId },
 ): Promise<void> {
   await tx.execute(sql`
-    update payments.suspense set resolved_at = ${at.toISOString()}, resolved_by = ${by}, resolution = ${resolution}, transaction_id = ${transactionId}
+    update payments.suspense set resolved_at = ${at.toISOString()}, resolved_by = ${by}, resolution = ${resolution}, transaction_id = ${transactionId}, open_minor = 0
     where receipt_id = ${receiptId}`);
 }
 

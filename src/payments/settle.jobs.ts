@@ -1,9 +1,13 @@
 import { MINUTE_MS, type Clock } from "../kernel/time.ts";
 import type { MakeId } from "../kernel/ids.ts";
 import { isTransient, type Database, type Tx } from "../platform/database.ts";
-import * as store from "./callbacks.store.ts";
-import type { AllocateReceipts, Receipt } from "./payments.ts";
+import { SETTLE_CHANNEL } from "./arrivals.store.ts";
+import { attachUnnamed } from "./intents.store.ts";
+import type { NoticeJobs } from "./notices.jobs.ts";
+import type { AllocateReceipts, Destination, Receipt } from "./payments.ts";
+import * as store from "./pending.store.ts";
 import type { Receipts } from "./receipts.commands.ts";
+import type { Reversals } from "./reversals.commands.ts";
 
 export interface SettleLoop {
   start(): Promise<void>;
@@ -39,6 +43,8 @@ export function makeSettleLoop({
   makeId,
   receipts,
   allocate,
+  notices,
+  reversals,
   observer,
   batchMax,
   sweepMs,
@@ -48,6 +54,8 @@ export function makeSettleLoop({
   makeId: MakeId;
   receipts: Receipts;
   allocate: AllocateReceipts;
+  notices: NoticeJobs;
+  reversals: Reversals;
   observer: SettleObserver;
   batchMax: number;
   sweepMs: number;
@@ -59,9 +67,26 @@ export function makeSettleLoop({
   let unlisten: (() => Promise<void>) | undefined;
 
   async function book(tx: Tx, callbacks: readonly store.PendingCallback[]): Promise<void> {
-    const batch: Receipt[] = callbacks.map((callback) => ({ ...callback, id: makeId<"Receipt">() }));
-    const destinations = await allocate(tx, batch);
+    const asked = await attachUnnamed(tx, callbacks.filter((one) => !one.answersRequest).map(unnamed));
+    const batch: Receipt[] = callbacks.map(({ answersRequest: _, ...callback }) => ({
+      ...callback,
+      id: makeId<"Receipt">(),
+      reference: callback.reference.trim() === "" ? (asked.get(nameOf(callback)) ?? "") : callback.reference,
+    }));
+    const goneBack = await reversals.wholeBefore(tx, batch);
+    const buying = batch.filter((receipt) => !goneBack.has(nameOf(receipt)));
+    const bought = await allocate(tx, buying);
+    const places = new Map(buying.map((receipt, at): [Receipt, Destination | undefined] => [receipt, bought[at]]));
+    // What was taken back before it was booked buys nothing: it is booked, and goes out again right behind.
+    const destinations = batch.map(
+      (receipt): Destination => places.get(receipt) ?? { kind: "suspense", reason: "reversed" },
+    );
     await receipts.book(tx, batch, destinations);
+    for (let left = goneBack.size; left > 0;) {
+      const applied = await reversals.applyDue(tx, left);
+      left -= applied;
+      if (applied === 0) break;
+    }
     await store.removePending(
       tx,
       callbacks.map(({ callbackId }) => callbackId),
@@ -119,10 +144,25 @@ export function makeSettleLoop({
     }
   }
 
+  /** What is due besides payments: notices, and reversals whose payment is booked by now. */
+  async function settleRest(): Promise<number> {
+    const acted = await notices.once();
+    let applied = 0;
+    for (;;) {
+      const one = await database.db.transaction((tx) => reversals.applyDue(tx, 1));
+      if (one === 0) return acted + applied;
+      applied += one;
+    }
+  }
+
   async function settleAll(): Promise<number> {
     let total = 0;
-    for (let batch = await settleBatch(); batch.claimed > 0; batch = await settleBatch()) total += batch.settled;
-    return total;
+    for (;;) {
+      const { claimed, settled } = await settleBatch();
+      const rest = claimed === 0 ? await settleRest() : 0;
+      total += settled;
+      if (claimed + rest === 0) return total;
+    }
   }
 
   function sleep(millis: number): Promise<void> {
@@ -151,7 +191,7 @@ export function makeSettleLoop({
       try {
         woken = false;
         const { claimed } = await settleBatch();
-        if (claimed === 0) await sleep(sweepMs);
+        if (claimed === 0 && (await settleRest()) === 0) await sleep(sweepMs);
       } catch (error) {
         observer.waiting(error);
         await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
@@ -161,7 +201,7 @@ export function makeSettleLoop({
 
   return {
     async start() {
-      unlisten = await database.listen(store.SETTLE_CHANNEL, rouse);
+      unlisten = await database.listen(SETTLE_CHANNEL, rouse);
       running = run();
     },
     settleOnce: async () => (await settleBatch()).settled,
@@ -174,6 +214,10 @@ export function makeSettleLoop({
     },
   };
 }
+
+const nameOf = ({ rail, providerId }: { rail: string; providerId: string }): string => `${rail}/${providerId}`;
+
+const unnamed = (callback: store.PendingCallback) => ({ ...callback, amountMinor: callback.amount.minor });
 
 /** What a person reads beside a failing callback: the error and its cause, without the statement's parameters. */
 function describe(error: unknown): string {

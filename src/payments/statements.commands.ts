@@ -213,22 +213,35 @@ async function writeLines(
     onProgress: ImportOrder["onProgress"];
   },
 ): Promise<void> {
-  let batch: ReadLine[] = [];
   let firstRefusal: string | undefined;
-  const write = async (): Promise<void> => {
+  const write = async (batch: readonly ReadLine[]): Promise<void> => {
     const { lines, exceptions } = await writeBatch(tx, batch, setting);
     for (const line of lines) count(tally, line);
     tally.exceptions += exceptions;
     firstRefusal ??= lines.find(({ outcome }) => outcome === "refused")?.detail;
-    batch = [];
     assertPlausible(tally, firstRefusal);
     onProgress?.({ lines: tally.linesTotal });
   };
-  for await (const record of readRecords(spooled.text(), header)) {
-    batch.push(readLine(record, header.read));
-    if (batch.length === BATCH_LINES) await write();
+  // While the database writes one batch the next is read. Whatever fails, nothing may be under way when this ends.
+  let writing = Promise.allSettled([Promise.resolve()]);
+  const settled = async (): Promise<void> => {
+    const [result] = await writing;
+    if (result.status === "rejected") throw result.reason;
+  };
+  let batch: ReadLine[] = [];
+  try {
+    for await (const record of readRecords(spooled.text(), header)) {
+      batch.push(readLine(record, header.read));
+      if (batch.length < BATCH_LINES) continue;
+      await settled();
+      writing = Promise.allSettled([write(batch)]);
+      batch = [];
+    }
+  } finally {
+    await writing;
   }
-  if (batch.length > 0) await write();
+  await settled();
+  if (batch.length > 0) await write(batch);
   if (tally.linesTotal === 0) throw new InvalidInput("This file has a header and no line under it.", "file");
   if (tally.refused > 0 && tally.taken + tally.known === 0)
     throw new InvalidInput(`No line of this file can be read. The first one: ${firstRefusal ?? ""}`, "file");

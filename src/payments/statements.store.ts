@@ -102,12 +102,15 @@ export async function insertListed(
   const nameOf = (providerId: string, kind: LineKind): string => `${kind}/${providerId}`;
   const fresh = new Set(inserted.map((row) => nameOf(row.provider_id, row.kind)));
   const isFirst = lines.map(({ lineReference, kind }) => fresh.delete(nameOf(lineReference, kind)));
+  const repeated = rowsTable(
+    rows.filter(({ place }) => isFirst[place] !== true),
+    { provider_id: ["text", ({ lineReference }) => lineReference], kind: ["text", ({ kind }) => kind] },
+  );
+  // One look-up each: without statistics, as after the first large import, the planner would read the whole list.
   const known = await tx.execute<{ provider_id: string; kind: LineKind; amount_minor: string }>(sql`
-    select provider_id, kind, amount_minor from payments.listed
-    where rail = ${rail} and provider_id = any(${column(
-      lines.filter((_, at) => isFirst[at] !== true).map(({ lineReference }) => lineReference),
-      "text",
-    )})`);
+    select given.provider_id, given.kind, l.amount_minor from ${repeated.table} as given(${repeated.names})
+    cross join lateral (select amount_minor from payments.listed
+      where rail = ${rail} and provider_id = given.provider_id and kind = given.kind limit 1) l`);
   const amounts = new Map(known.map((row) => [nameOf(row.provider_id, row.kind), BigInt(row.amount_minor)]));
   return lines.map(({ lineReference, kind }, at) =>
     isFirst[at] === true ? undefined : amounts.get(nameOf(lineReference, kind)),

@@ -65,7 +65,7 @@ function checkPayments(books: Books, { told }: Outside): readonly Check[] {
       },
     ),
     over("a receipt has one ledger transaction", books.receipts, ({ id, providerId, transactionId }) => {
-      const [only, ...others] = keyed.get(`payment:mpesa-c2b:${providerId}`) ?? [];
+      const [only, ...others] = keyed.get(`payment:mpesa:${providerId}`) ?? [];
       return only?.id === transactionId && only.reference === id && others.length === 0 ? undefined : `${providerId}`;
     }),
     over("money goes where it belongs, and to one place", books.receipts, ({ id, providerId }) => {

@@ -103,6 +103,7 @@ export function useOffice() {
         id,
         callbackId: BigInt(row?.id ?? "0"),
         rail: "mpesa",
+        type: "billpay" as const,
         providerId,
         amount: { minor, currency: "KES" as const },
         shortcode: "600100",

@@ -139,7 +139,7 @@ describe("the lists that operations reads", () => {
     const { receipts } = program.current.app;
     await db()
       .execute(sql`insert into payments.quarantine (rail, door, reason, detail, source_address, raw, received_at)
-      select 'mpesa-c2b', 'confirmation', 'malformed', 'item ' || n, '127.0.0.1', '', now() from generate_series(1, 3) n`);
+      select 'mpesa', 'confirmation', 'malformed', 'item ' || n, '127.0.0.1', '', now() from generate_series(1, 3) n`);
     const [third, second] = await receipts.quarantine(db(), { first: 2 });
     expect([third?.detail, second?.detail]).toEqual(["item 3", "item 2"]);
     expect((await receipts.quarantine(db(), { first: 5, before: second?.id })).map(({ detail }) => detail)).toEqual([

@@ -153,6 +153,8 @@ describe("settling", () => {
       makeId: app.makeId,
       receipts: app.receipts,
       allocate: app.credit.allocateReceipts,
+      notices: { once: () => Promise.resolve(0) },
+      reversals: { applyDue: () => Promise.resolve(0), wholeBefore: () => Promise.resolve(new Set()) },
       batchMax: 3,
       sweepMs: 1_000,
       observer: {

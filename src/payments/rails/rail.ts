@@ -126,6 +126,8 @@ export interface Door {
   /** `notice` tells us something, which is stored; `question` asks before money moves, and nothing is stored. */
   readonly kind: "notice" | "question";
   readonly methods: readonly ("POST" | "PUT")[];
+  /** `none`: the provider registers one address for good, so a longer one is unknown. */
+  readonly parameter?: "none";
 }
 
 /** What a rail cannot do says so, in a sentence for operators. */
