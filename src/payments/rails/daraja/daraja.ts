@@ -12,8 +12,8 @@ import { parseDarajaSettings, type DarajaSettings } from "./settings.ts";
 import { parseStkCallback } from "./stk.ts";
 
 const DOORS: readonly Door[] = [
-  { name: "confirmation", kind: "notice", methods: ["POST"] },
-  { name: "validation", kind: "question", methods: ["POST"] },
+  { name: "confirmation", kind: "notice", methods: ["POST"], parameter: "none" },
+  { name: "validation", kind: "question", methods: ["POST"], parameter: "none" },
   { name: "stk", kind: "notice", methods: ["POST"] },
   { name: "result", kind: "notice", methods: ["POST"] },
   { name: "timeout", kind: "notice", methods: ["POST"] },

@@ -15,7 +15,7 @@ import type {
 import { answer, CHANNEL, CORRELATION, NOW, openOn, reportOf } from "./open-daraja.ts";
 
 const kes = (minor: bigint) => ({ minor, currency: "KES" as const });
-const DOORS = "https://washa.test/rails/mpesa-ke/secret";
+const DOORS = "https://washa.test/rails/kenya/secret";
 const PHONE = "254708374149";
 
 /** A provider's books in memory, without faults: what its face says goes straight to the adapter. */

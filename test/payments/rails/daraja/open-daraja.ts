@@ -47,7 +47,7 @@ export function openDaraja(
 
 export function openOn(http: OutboundHttp, settings: unknown = FULL_SETTINGS, clock = makeManualClock(NOW)): Rail {
   const callbackUrl = (door: string, parameter?: string): string =>
-    `https://washa.test/rails/mpesa-ke/secret/${door}${parameter === undefined ? "" : `/${parameter}`}`;
+    `https://washa.test/rails/kenya/secret/${door}${parameter === undefined ? "" : `/${parameter}`}`;
   return daraja.open(daraja.parseSettings(settings), { channel: CHANNEL, http, clock, callbackUrl });
 }
 
@@ -61,7 +61,7 @@ export function deliveryTo(door: string, body: unknown, parameter?: string): Del
     door,
     parameter,
     method: "POST",
-    url: `/rails/mpesa-ke/secret/${door}`,
+    url: `/rails/kenya/secret/${door}`,
     headers: { "content-type": "application/json" },
     raw: Buffer.from(typeof body === "string" ? body : JSON.stringify(body)),
     receivedAt: NOW,

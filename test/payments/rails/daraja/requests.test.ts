@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { NoAnswer, NotSent } from "../../../../src/platform/outbound.ts";
+import { FORBIDDEN_IN_DARAJA_URL } from "../../../../src/payments/rails/daraja/settings.ts";
 import { isAble, type EnquirySubject, type Rail } from "../../../../src/payments/rails/rail.ts";
-import { answer, CORRELATION, NOW, openDaraja, openOn, type Script } from "./open-daraja.ts";
-import { STK_ACCEPTED, STK_QUERY_PENDING } from "./samples.ts";
+import { answer, CORRELATION, deliveryTo, NOW, openDaraja, openOn, reportOf, type Script } from "./open-daraja.ts";
+import { STK_ACCEPTED, STK_QUERY_PENDING, STK_REQUEST } from "./samples.ts";
 
 const kes = (minor: bigint) => ({ minor, currency: "KES" as const });
 const REQUEST = { correlation: CORRELATION, phone: "+254722111111", amount: kes(15_000n), reference: "PG-10234" };
@@ -56,10 +57,11 @@ describe("a prompt", () => {
       PartyA: "254722111111",
       PartyB: "174379",
       PhoneNumber: "254722111111",
-      CallBackURL: `https://washa.test/rails/mpesa-ke/secret/stk/${CORRELATION}`,
+      CallBackURL: `https://washa.test/rails/kenya/secret/stk/${CORRELATION}`,
       AccountReference: "PG-10234",
       TransactionDesc: "Instalment",
     });
+    expect(Object.keys(sent[0]?.body ?? {}).sort()).toEqual(Object.keys(STK_REQUEST).sort());
     expect(rail.isRequestRepeatable).toBe(false);
   });
 
@@ -197,9 +199,20 @@ describe("an enquiry", () => {
       TransactionID: "RKL51ZDR4F",
       PartyA: "600966",
       IdentifierType: "4",
-      ResultURL: "https://washa.test/rails/mpesa-ke/secret/result/status-RKL51ZDR4F",
-      QueueTimeOutURL: "https://washa.test/rails/mpesa-ke/secret/timeout/status-RKL51ZDR4F",
+      ResultURL: "https://washa.test/rails/kenya/secret/result/status-RKL51ZDR4F",
+      QueueTimeOutURL: "https://washa.test/rails/kenya/secret/timeout/status-RKL51ZDR4F",
     });
+  });
+
+  test("about a receipt that has a forbidden word in it goes to an address that M-Pesa takes", async () => {
+    const { rail, sent } = openDaraja(says(200, TAKEN));
+    const transactionReference = "RKSQL1EXE4";
+    await enquire(rail, { kind: "transaction", providerCorrelation: undefined, transactionReference });
+    const url = String(sent[0]?.body["ResultURL"]);
+    for (const word of FORBIDDEN_IN_DARAJA_URL) expect(url.toLowerCase()).not.toContain(word);
+    const failed = { Result: { ResultCode: 1, ResultDesc: "No.", TransactionID: "X" } };
+    const parsed = rail.parse(deliveryTo("result", failed, url.split("/").at(-1)));
+    expect(reportOf(parsed)).toMatchObject({ transactionReference, transactionStatus: "pending" });
   });
 
   test("about a pay-out without a receipt asks by our own name, about a reversal by M-Pesa's", async () => {
@@ -208,7 +221,7 @@ describe("an enquiry", () => {
     expect(sent[0]?.body).toMatchObject({
       OriginatorConversationID: CORRELATION,
       PartyA: "600997",
-      ResultURL: `https://washa.test/rails/mpesa-ke/secret/result/b2c-status-${CORRELATION}`,
+      ResultURL: `https://washa.test/rails/kenya/secret/result/b2c-status-${CORRELATION}`,
     });
     const reversal = { kind: "disbursement", memory: { by: "reversal" } } as const;
     expect(await enquire(rail, { ...reversal, providerCorrelation: "theirs" })).toEqual({ kind: "asked" });
@@ -240,7 +253,7 @@ describe("money that goes back", () => {
       PartyA: "600997",
       PartyB: "254722111111",
       Remarks: "Paid   too much",
-      ResultURL: `https://washa.test/rails/mpesa-ke/secret/result/b2c-${CORRELATION}`,
+      ResultURL: `https://washa.test/rails/kenya/secret/result/b2c-${CORRELATION}`,
     });
   });
 
@@ -264,7 +277,7 @@ describe("money that goes back", () => {
       Amount: "50",
       ReceiverParty: "600966",
       RecieverIdentifierType: "11",
-      ResultURL: `https://washa.test/rails/mpesa-ke/secret/result/reversal-${CORRELATION}`,
+      ResultURL: `https://washa.test/rails/kenya/secret/result/reversal-${CORRELATION}`,
     });
   });
 
