@@ -15,7 +15,7 @@ export const everyChannel: readonly ChannelSetup[] = [
   { name: "airtel-zm", country: "ZM", currency: "ZMW", zone: "Africa/Lusaka", makeFace: makeAirtelMoneyFace },
   { name: "orange-ci", country: "CI", currency: "XOF", zone: "Africa/Abidjan", makeFace: makeOrangeWebpayFace },
   { name: "wave-sn", country: "SN", currency: "XOF", zone: "Africa/Dakar", makeFace: makeWaveFace },
-  { name: "flutterwave-ng", country: "NG", currency: "NGN", zone: "Africa/Lagos", makeFace: makeFlutterwaveFace },
+  { name: "flutterwave-gh", country: "GH", currency: "GHS", zone: "Africa/Accra", makeFace: makeFlutterwaveFace },
   { name: "pawapay-rw", country: "RW", currency: "RWF", zone: "Africa/Kigali", makeFace: makePawapayFace },
   { name: "gsma-tz", country: "TZ", currency: "TZS", zone: "Africa/Dar_es_Salaam", makeFace: makeGsmaMmapiFace },
 ];
