@@ -51,14 +51,18 @@ create table payments.cash_receipts (
   currency text not null,
   taken_at timestamptz not null,                -- by the agent's phone
   received_at timestamptz not null,
-  state text not null check (state in ('provisional', 'booked')),
+  state text not null check (state in ('provisional', 'booked', 'cancelled')),
   reason text check (reason in ('over_limit', 'no_limit')),  -- why it had to wait
   booked_at timestamptz,
   released_by text,                             -- an officer; null when it was within the limit, or room was made
   release_reason text,
-  check ((state = 'booked') = (booked_at is not null)),
-  check (state = 'booked' or reason is not null),
+  cancelled_at timestamptz,                     -- written by mistake; a booked one is reversed in the books
+  cancelled_by text,
+  cancel_reason text,
+  check (state <> 'booked' or booked_at is not null),
+  check (state <> 'provisional' or (booked_at is null and reason is not null)),
   check ((released_by is null) = (release_reason is null)),
+  check ((state = 'cancelled') = (cancelled_at is not null and cancelled_by is not null and cancel_reason is not null)),
   unique (agent_id, client_key),
   unique (agent_id, sequence)
 );

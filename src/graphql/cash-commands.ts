@@ -189,28 +189,46 @@ async function decide(
 }
 
 function defineLimits(builder: Builder, { currency, receipt }: CashTypes): void {
-  builder.mutationField("releaseCash", (t) =>
-    t.field({
-      type: receipt,
-      errors: {},
-      authScopes: OFFICE,
+  const corrections = [
+    {
+      name: "releaseCash",
+      action: "cash.release",
       description: "Books a receipt that waits, although the agent holds more than allowed.",
-      args: {
-        receiptNumber: t.arg.string({ required: true }),
-        reason: t.arg.string({ required: true }),
-        idempotencyKey: t.arg.string({ required: true }),
-      },
-      resolve: async (_root, { idempotencyKey: key, ...input }, context) => {
-        const { number } = await actOnce(context, { mutation: "releaseCash", key, input }, async (command) => {
-          const released = await cashOf(context).releaseReceipt(command.tx, { ...input, by: officerOf(command) });
-          const { number: subjectId } = released;
-          await command.audit({ action: "cash.release", subjectKind: "cash_receipt", subjectId, detail: input });
-          return { number: subjectId };
-        });
-        return readReceipt(context, number);
-      },
-    }),
-  );
+    },
+    {
+      name: "cancelCash",
+      action: "cash.cancel",
+      description:
+        "Undoes a receipt that was written by mistake: what it bought becomes debt, its commission is taken back.",
+    },
+  ] as const;
+  for (const { name, action, description } of corrections) {
+    builder.mutationField(name, (t) =>
+      t.field({
+        type: receipt,
+        errors: {},
+        authScopes: OFFICE,
+        description,
+        args: {
+          receiptNumber: t.arg.string({ required: true }),
+          reason: t.arg.string({ required: true }),
+          idempotencyKey: t.arg.string({ required: true }),
+        },
+        resolve: async (_root, { idempotencyKey: key, ...input }, context) => {
+          const { number } = await actOnce(context, { mutation: name, key, input }, async (command) => {
+            const cash = cashOf(context);
+            const order = { ...input, by: officerOf(command) };
+            const { number: subjectId } = await (name === "releaseCash"
+              ? cash.releaseReceipt(command.tx, order)
+              : cash.cancelReceipt(command.tx, order));
+            await command.audit({ action, subjectKind: "cash_receipt", subjectId, detail: input });
+            return { number: subjectId };
+          });
+          return readReceipt(context, number);
+        },
+      }),
+    );
+  }
   const limit = builder.objectRef<{ released: readonly CashReceipt[] }>("CashLimitSet").implement({
     fields: (t) => ({
       released: t.field({

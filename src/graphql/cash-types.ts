@@ -52,6 +52,7 @@ export async function requireAgent(context: GraphqlContext, agentId: string | nu
 
 /** What the agent reads on the phone. */
 function explain({ state, reason }: CashReceipt): string {
+  if (state === "cancelled") return "Cancelled by the office. Nobody took this cash.";
   if (state === "booked") return "Taken. The customer gets the tokens by SMS.";
   return reason === "no_limit"
     ? "Kept, but it waits: the office has set no limit for your cash in this currency. The customer gets tokens when it has."
@@ -59,7 +60,7 @@ function explain({ state, reason }: CashReceipt): string {
 }
 
 function defineReceipt(builder: Builder): ObjectRef<BuilderTypes, CashReceipt> {
-  const state = builder.enumType("CashReceiptState", { values: ["provisional", "booked"] as const });
+  const state = builder.enumType("CashReceiptState", { values: ["provisional", "booked", "cancelled"] as const });
   const reason = builder.enumType("CashWaitingReason", { values: ["over_limit", "no_limit"] as const });
   return builder.objectRef<CashReceipt>("CashReceipt").implement({
     description:
@@ -76,6 +77,7 @@ function defineReceipt(builder: Builder): ObjectRef<BuilderTypes, CashReceipt> {
       reason: t.field({ type: reason, nullable: true, resolve: (receipt) => receipt.reason }),
       bookedAt: t.expose("bookedAt", { type: "DateTime", nullable: true }),
       releasedBy: t.exposeString("releasedBy", { nullable: true, description: "Who let it through over the limit." }),
+      cancelledBy: t.exposeString("cancelledBy", { nullable: true }),
       explanation: t.string({ description: "For the agent to read.", resolve: explain }),
     }),
   });

@@ -1,16 +1,14 @@
 import type { StaffId } from "../kernel/ids.ts";
 import type { Currency } from "../kernel/money.ts";
 import type { AccountSpec } from "../ledger/ledger.ts";
+import { clearingAccount } from "./accounts.ts";
 
 /** The channel that agents' cash enters by, in the inbox and in the books. */
 export const CASH_RAIL = "cash";
 
 /** The cash in an agent's hands: the clearing account of the cash rail, as the settle loop debits it. */
-export const handsAccount = (agentId: StaffId, currency: Currency): AccountSpec => ({
-  code: `system/clearing/${CASH_RAIL}/${agentId}/${currency}`,
-  kind: "asset",
-  currency,
-});
+export const handsAccount = (agentId: StaffId, currency: Currency): AccountSpec =>
+  clearingAccount({ rail: CASH_RAIL, shortcode: agentId, currency });
 
 /** What the company owes an agent for sales and collections. */
 export const earnedAccount = (agentId: StaffId, currency: Currency): AccountSpec => ({

@@ -3,6 +3,7 @@ import type { Currency } from "../kernel/money.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Entry, Ledger } from "../ledger/ledger.ts";
 import type { Tx } from "../platform/database.ts";
+import { canonicalJson } from "../platform/idempotency.ts";
 import type { Arrival, ArrivalOutcome } from "./arrivals.ts";
 import { CASH_RAIL } from "./cash-accounts.ts";
 import type { Commissions } from "./cash-commission.commands.ts";
@@ -21,6 +22,12 @@ export interface CashBooking {
   enter(
     tx: Tx,
     work: { receipts: readonly store.StoredCashReceipt[]; others?: readonly Entry[]; actor: string },
+  ): Promise<void>;
+  /** Enters the undoing of a receipt, which the settle loop posts against its payment, be that booked already or not. */
+  enterCancellation(
+    tx: Tx,
+    receipt: store.StoredCashReceipt,
+    why: { reason: string; actor: string; at: Date },
   ): Promise<void>;
   /** Books what a locked agent's room allows, in the order of taking; the caller enters it. */
   bookFitting(tx: Tx, agentId: StaffId, currency: Currency): Promise<readonly store.StoredCashReceipt[]>;
@@ -78,6 +85,20 @@ export function makeCashBooking({
 
   return {
     enter,
+    async enterCancellation(tx, receipt, { reason, actor, at }) {
+      const payment = arrivalOf(receipt);
+      const report = {
+        ...payment.report,
+        type: "reversal",
+        transactionReference: `${receipt.number}-CANCELLED`,
+        originalTransactionReference: receipt.number,
+        at,
+        statusReason: reason,
+      } as const;
+      const raw = Buffer.from(canonicalJson({ cancels: receipt.number, reason, actor }));
+      const [outcome] = await storeArrivals(tx, [{ ...payment, report, raw, receivedAt: at }]);
+      if (outcome !== "stored") throw new Error(`Bug: the cancellation of ${receipt.number} is in the inbox already.`);
+    },
     async bookFitting(tx, agentId, currency) {
       const holding = await holdings.require(tx, agentId, currency);
       const limitMinor = (await store.limitsOf(tx, agentId)).get(currency);

@@ -1,10 +1,10 @@
 import type { MakeId, StaffId } from "../kernel/ids.ts";
 import { formatMoney, money, type Money } from "../kernel/money.ts";
 import { IdempotencyConflict, InvalidInput, NotAllowedNow, NotFound } from "../kernel/refusal.ts";
-import type { Clock } from "../kernel/time.ts";
+import { localDateOf, type Clock } from "../kernel/time.ts";
 import type { Entry } from "../ledger/ledger.ts";
 import type { Tx } from "../platform/database.ts";
-import { officeAccount } from "./cash-accounts.ts";
+import { CASH_RAIL, officeAccount } from "./cash-accounts.ts";
 import type { CashBooking } from "./cash-booking.commands.ts";
 import * as handOvers from "./cash-hand-over.store.ts";
 import type { CashHoldings } from "./cash-holdings.commands.ts";
@@ -13,6 +13,7 @@ import type { AgentCash, HandOver, Officer } from "./cash-records.ts";
 import { requireClientKey, requireOffice, requireReason } from "./cash-second-person.ts";
 import { HAND_OVER } from "./cash-statement.ts";
 import * as store from "./cash.store.ts";
+import { openExceptions } from "./exceptions.store.ts";
 
 /** Cash on its way to the office: offered by the agent, counted and accepted by a second person. */
 export function makeHandOvers({
@@ -95,10 +96,7 @@ export function makeHandOvers({
       transactionId: entry.id,
     });
     await store.moveHolding(tx, holding, { bookedMinor: -countedMinor, offeredMinor: -offered.minor });
-    if (countedMinor < offered.minor) {
-      const missingMinor = offered.minor - countedMinor;
-      await handOvers.openDifference(tx, { id: makeId<"Exception">(), handOver: offer, missingMinor, at, zone });
-    }
+    if (countedMinor < offered.minor) await nameDifference(tx, offer, { countedMinor, at });
     const receipts = await booking.bookFitting(tx, agentId, offered.currency);
     await booking.enter(tx, { receipts, others: [entry], actor: by.actor });
     return await requireHandOver(tx, id);
@@ -124,6 +122,25 @@ export function makeHandOvers({
         { accountId: clearingAccountId, amountMinor: -countedMinor },
       ],
     };
+  }
+
+  /** What was offered and not counted is still in the agent's hands; a person must ask why. */
+  async function nameDifference(
+    tx: Tx,
+    { id, agentId, offered }: HandOver,
+    { countedMinor, at }: { countedMinor: bigint; at: Date },
+  ): Promise<void> {
+    const missing = money(offered.minor - countedMinor, offered.currency);
+    const detail = `Agent ${agentId} offered ${formatMoney(offered)}; ${formatMoney(missing)} less were counted and stay in the agent's hands.`;
+    const [onDate, subject] = [localDateOf(at, zone), `hand_over:${id}`];
+    const difference = {
+      id: makeId<"Exception">(),
+      rail: CASH_RAIL,
+      kind: "clearing_differs",
+      subject,
+      onDate,
+    } as const;
+    await openExceptions(tx, { exceptions: [{ ...difference, amount: missing, detail }], at });
   }
 
   async function rejectHandOver(

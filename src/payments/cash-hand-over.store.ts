@@ -1,9 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { StaffId, TransactionId } from "../kernel/ids.ts";
-import { localDateOf } from "../kernel/time.ts";
 import type { Currency } from "../kernel/money.ts";
 import type { Db, Tx } from "../platform/database.ts";
-import { CASH_RAIL } from "./cash-accounts.ts";
 import type { HandOver, HandOverState } from "./cash-records.ts";
 
 interface Row extends Record<string, unknown> {
@@ -110,24 +108,4 @@ export async function decideHandOver(
       transaction_id = ${decision.transactionId ?? null}::uuid
     where id = ${decision.id} and state = 'offered' returning 1`);
   return rows.length === 1;
-}
-
-/** Names a difference between what was offered and what was counted, for the desk. */
-export async function openDifference(
-  tx: Tx,
-  {
-    id,
-    handOver,
-    missingMinor,
-    at,
-    zone,
-  }: { id: string; handOver: HandOver; missingMinor: bigint; at: Date; zone: string },
-): Promise<void> {
-  const { currency } = handOver.offered;
-  const detail = `Agent ${handOver.agentId} offered ${handOver.offered.minor} minor units of ${currency}; ${missingMinor} less were counted and stay in the agent's hands.`;
-  await tx.execute(sql`
-    insert into payments.exceptions (id, rail, kind, subject, on_date, amount_minor, currency, detail, opened_at)
-    values (${id}, ${CASH_RAIL}, 'clearing_differs', ${`hand_over:${handOver.id}`}, ${localDateOf(at, zone)}, ${missingMinor.toString()},
-      ${currency}, ${detail}, ${at.toISOString()})
-    on conflict (rail, kind, subject) do nothing`);
 }

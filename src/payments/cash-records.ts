@@ -7,7 +7,10 @@ import type { CashReceiptNumber } from "./cash-number.ts";
 import type { CashStatement } from "./cash-statement.ts";
 import type { CommissionRule, CommissionTerms } from "./commission.ts";
 
-/** What an agent collected. `booked`: it entered the inbox and is settled like any payment; `provisional`: it waits. */
+/**
+ * What an agent collected. `booked`: it entered the inbox and is settled like any payment; `provisional`: it waits;
+ * `cancelled`: it was a mistake, and what it had done is reversed.
+ */
 export interface CashReceipt {
   readonly number: CashReceiptNumber;
   readonly agentId: StaffId;
@@ -19,11 +22,12 @@ export interface CashReceipt {
   /** By the agent's phone. */
   readonly takenAt: Date;
   readonly receivedAt: Date;
-  readonly state: "provisional" | "booked";
+  readonly state: "provisional" | "booked" | "cancelled";
   /** Why it had to wait, when it had to. */
   readonly reason: WaitingReason | null;
   readonly bookedAt: Date | null;
   readonly releasedBy: string | null;
+  readonly cancelledBy: string | null;
 }
 
 export type HandOverState = "offered" | "accepted" | "rejected";
@@ -111,6 +115,11 @@ export interface AgentCash {
   collect(tx: Tx, collection: Collection): Promise<CashReceipt>;
   /** Books a provisional receipt over the limit, on an officer's word. */
   releaseReceipt(tx: Tx, order: { receiptNumber: string; reason: string; by: Officer }): Promise<CashReceipt>;
+  /**
+   * Undoes a receipt that was written by mistake: nobody took this cash. A booked one enters the inbox as a reversal, which the
+   * settle loop posts against its payment, and its commission is taken back. Throws when the office has counted the cash.
+   */
+  cancelReceipt(tx: Tx, order: { receiptNumber: string; reason: string; by: Officer }): Promise<CashReceipt>;
   /** Sets what an agent (null: every agent without an own limit) may hold, and books what fits now. Answers those receipts. */
   setLimit(
     tx: Tx,

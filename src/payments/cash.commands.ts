@@ -1,19 +1,20 @@
 import type { MakeId, StaffId } from "../kernel/ids.ts";
 import type { Currency } from "../kernel/money.ts";
-import { IdempotencyConflict, InvalidInput, NotAllowedNow, NotFound } from "../kernel/refusal.ts";
+import { IdempotencyConflict, InvalidInput, NotAllowedNow } from "../kernel/refusal.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Tx } from "../platform/database.ts";
 import { canonicalJson } from "../platform/idempotency.ts";
 import { makeCashBooking, type StoreArrivals } from "./cash-booking.commands.ts";
 import { makeCommissions } from "./cash-commission.commands.ts";
+import { makeCorrections } from "./cash-corrections.commands.ts";
 import { makeHandOvers } from "./cash-hand-over.commands.ts";
 import { makeCashHoldings } from "./cash-holdings.commands.ts";
 import { requireAmount, requireTakenAt, waitingReason } from "./cash-limit.ts";
 import { makeCashReceiptNumber, parseCashReceiptNumber, SEQUENCE_MAX } from "./cash-number.ts";
 import { makeCashQueries } from "./cash-lookups.queries.ts";
 import type { AgentCash, CashReceipt, Collection, Officer, RequireContract } from "./cash-records.ts";
-import { requireClientKey, requireOffice, requireReason } from "./cash-second-person.ts";
+import { requireClientKey, requireOffice } from "./cash-second-person.ts";
 import * as store from "./cash.store.ts";
 
 /** A pad of receipts; an agent who fills more between two visits to the network takes two. */
@@ -86,6 +87,7 @@ export function makeAgentCash({
       reason,
       bookedAt: reason === null ? now : null,
       releasedBy: null,
+      cancelledBy: null,
       raw,
     };
     if (!(await store.insertReceipt(tx, clientKey, receipt)))
@@ -116,28 +118,6 @@ export function makeAgentCash({
     return { number, sequence };
   }
 
-  async function releaseReceipt(
-    tx: Tx,
-    { receiptNumber, reason, by }: { receiptNumber: string; reason: string; by: Officer },
-  ): Promise<CashReceipt> {
-    const words = requireReason(reason);
-    const { number } = parseCashReceiptNumber(receiptNumber);
-    const seen = (await store.findReceipts(tx, [number])).get(number);
-    if (seen === undefined) throw new NotFound("cash receipt", "receiptNumber");
-    requireOffice(by, seen.agentId);
-    await holdings.lock(tx, seen.agentId);
-    const released = await store.bookReleased(tx, { number, at: clock.now(), actor: by.actor, reason: words });
-    if (released === undefined) throw new NotAllowedNow("This receipt is booked already.");
-    const { agentId, amount } = released;
-    await store.moveHolding(
-      tx,
-      { agentId, currency: amount.currency },
-      { bookedMinor: amount.minor, provisionalMinor: -amount.minor },
-    );
-    await booking.enter(tx, { receipts: [released], actor: by.actor });
-    return released;
-  }
-
   async function setLimit(
     tx: Tx,
     order: { agentId: StaffId | null; currency: Currency; limitMinor: bigint; by: Officer },
@@ -158,8 +138,8 @@ export function makeAgentCash({
   return {
     takeReceiptNumbers,
     collect,
-    releaseReceipt,
     setLimit,
+    ...makeCorrections({ clock, holdings, booking, commissions }),
     ...makeHandOvers({ clock, makeId, zone, holdings, booking }),
     ...commissionActs,
     ...makeCashQueries({ ledger }),

@@ -128,6 +128,7 @@ interface ReceiptRow extends Record<string, unknown> {
   reason: WaitingReason | null;
   booked_at: string | null;
   released_by: string | null;
+  cancelled_by: string | null;
   raw: string;
 }
 
@@ -150,13 +151,14 @@ function receiptOf(row: ReceiptRow): StoredCashReceipt {
     reason: row.reason,
     bookedAt: row.booked_at === null ? null : new Date(row.booked_at),
     releasedBy: row.released_by,
+    cancelledBy: row.cancelled_by,
     raw: row.raw,
   };
 }
 
 const RECEIPT =
   sql.raw(`r.receipt_number, r.agent_id, r.sequence, r.contract_id, r.reference, r.amount_minor, r.currency, r.taken_at,
-  r.received_at, r.state, r.reason, r.booked_at, r.released_by, r.raw`);
+  r.received_at, r.state, r.reason, r.booked_at, r.released_by, r.cancelled_by, r.raw`);
 
 /** Answers whether the key and the number were free: they decide, whatever was read before. */
 export async function insertReceipt(tx: Tx, clientKey: string, receipt: StoredCashReceipt): Promise<boolean> {
@@ -240,5 +242,17 @@ export async function bookReleased(
     update payments.cash_receipts r set state = 'booked', booked_at = ${at.toISOString()}::timestamptz,
       released_by = ${actor}, release_reason = ${reason}
     where r.receipt_number = ${number} and r.state = 'provisional' returning ${RECEIPT}`);
+  return row === undefined ? undefined : receiptOf(row);
+}
+
+/** Cancels a receipt; undefined when it was cancelled before. */
+export async function cancel(
+  tx: Tx,
+  { number, at, actor, reason }: { number: CashReceiptNumber; at: Date; actor: string; reason: string },
+): Promise<StoredCashReceipt | undefined> {
+  const [row] = await tx.execute<ReceiptRow>(sql`
+    update payments.cash_receipts r set state = 'cancelled', cancelled_at = ${at.toISOString()}::timestamptz,
+      cancelled_by = ${actor}, cancel_reason = ${reason}
+    where r.receipt_number = ${number} and r.state <> 'cancelled' returning ${RECEIPT}`);
   return row === undefined ? undefined : receiptOf(row);
 }

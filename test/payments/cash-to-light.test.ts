@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { formatAccountNumber } from "../../src/credit/credit.ts";
 import type { ContractId, StaffId } from "../../src/kernel/ids.ts";
 import { money } from "../../src/kernel/money.ts";
@@ -83,7 +83,27 @@ test("cash for a contract that has ended is in suspense, not lost, and the agent
   expect(items.map(({ receipt, reason }) => [receipt.providerId, reason])).toEqual([[number, "contract_ended"]]);
 });
 
-afterAll(async () => {
+test("a collection written by mistake is cancelled: what it bought is debt, one not booked yet buys nothing", async () => {
+  const by = { id: program.current.app.makeId<"Staff">(), role: "operations" as const, actor: "staff:office" };
+  const cancel = (receiptNumber: string) =>
+    inTransaction((tx) => cash.cancelReceipt(tx, { receiptNumber, reason: "She typed it twice", by }));
+  const [home, other] = [await makeHousehold(program.current), await makeHousehold(program.current)];
+  const booked = await collect(home.contract.id, 2_000n);
+  await program.current.settle();
+  const fresh = await collect(other.contract.id, 1_000n);
+  expect((await cancel(booked.number)).state).toBe("cancelled");
+  await cancel(fresh.number);
+  await program.current.settle();
+  expect(await home.refreshed()).toMatchObject({ receivedMinor: 0n, carriedMinor: 0n, debtMinor: 0n });
+  expect(await other.tokens()).toEqual([]);
+  const spent = await collect(home.contract.id, 5_000n);
+  await program.current.settle();
+  await cancel(spent.number);
+  await program.current.settle();
+  expect(await home.refreshed()).toMatchObject({ debtMinor: 5_000n });
+});
+
+test("after all of this the agent holds by the rows what the agent holds by the books", async () => {
   const { ledger, database } = program.current.app;
   const code = `system/clearing/cash/${agentId}/KES`;
   const [hands] = await ledger.trialBalance(database.db, { codePrefix: code });

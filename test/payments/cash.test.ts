@@ -175,6 +175,30 @@ describe("the limit of what an agent may hold", () => {
     expect(await place.balance(hands(asha.id))).toBe(0n);
   });
 
+  test("a receipt that waits is cancelled by an officer once, makes room, and can never be booked", async () => {
+    const asha = agent();
+    await asha.limit(100n);
+    const cancel = (receiptNumber: string, by = office) =>
+      inTransaction((tx) => cash.cancelReceipt(tx, { receiptNumber, reason: "Typed 9,000 for 90", by }));
+    const mistake = await asha.collect(9_000n);
+    const next = await asha.collect(90n);
+    await expect(cancel(mistake.number, asha.person)).rejects.toThrow(Forbidden);
+    expect(await asha.entered()).toEqual([]);
+    await cancel(mistake.number);
+    expect(await asha.entered()).toEqual([next.number]);
+    await expect(cancel(mistake.number)).rejects.toThrow(NotAllowedNow);
+    await expect(
+      inTransaction((tx) =>
+        cash.releaseReceipt(tx, { receiptNumber: mistake.number, reason: "After all", by: office }),
+      ),
+    ).rejects.toThrow(NotAllowedNow);
+    expect(await asha.standing()).toMatchObject({ heldMinor: 90n, provisionalMinor: 0n });
+    await settle();
+    await accept((await asha.offer(90n)).id, 90n);
+    await expect(cancel(next.number)).rejects.toThrow(/the office has this cash/);
+    expect(await asha.standing()).toMatchObject({ heldMinor: 0n });
+  });
+
   test("an officer lets one receipt through, once, with a reason, and no agent does", async () => {
     const asha = agent();
     await asha.limit(0n);
