@@ -83,23 +83,21 @@ function isNearer(attempt: Attempt, nearest: Attempt | undefined): boolean {
   return attempt.cells.length > nearest.cells.length;
 }
 
-/** "Short Code:,600966" or "Short Code: 600966". */
+/** "Short Code:,600966", "Organization Short Code: 600966", but not "Account Holder:" for "Account". */
 function findLabelled(lines: readonly (readonly string[])[], label: string): string | undefined {
-  const wanted = columnKey(label).replace(/:$/, "");
+  const words = columnKey(label)
+    .replace(/:$/, "")
+    .replace(/[^\p{L}\p{N} ]/gu, "\\$&");
+  const labelled = new RegExp(`(?:^|\\s)${words}\\s*(?::\\s*(.*)|(\\d.*)|)$`, "u");
   for (const cells of lines) {
-    const at = cells.findIndex((cell) => columnKey(cell).startsWith(wanted));
-    if (at < 0) continue;
-    const behind = columnKey(cells[at] ?? "")
-      .slice(wanted.length)
-      .replace(/^\s*:?\s*/, "");
-    const value =
-      behind === ""
-        ? cells
-            .slice(at + 1)
-            .find((cell) => cell.trim() !== "")
-            ?.trim()
-        : behind;
-    if (value !== undefined) return value;
+    for (const [at, cell] of cells.entries()) {
+      const match = labelled.exec(columnKey(cell));
+      if (match === null) continue;
+      const beside = cells.slice(at + 1).find((other) => other.trim() !== "");
+      const value = (match[1] ?? match[2] ?? "").trim() || beside?.trim();
+      // An account has digits; words beside the label are a title.
+      if (value !== undefined && /\d/.test(value)) return value.replace(/^="?|"$/g, "");
+    }
   }
   return undefined;
 }

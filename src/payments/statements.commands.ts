@@ -190,10 +190,12 @@ async function headOf(spooled: SpooledFile): Promise<string> {
   return head;
 }
 
+/** "600966", "600 966" and "600966 - ACME SOLAR LTD" are all the account 600966. */
 function assertOwnAccount({ ownAccount }: Header, shortcode: string): void {
   if (ownAccount === undefined) return;
   const bare = (text: string): string => text.replace(/[\s-]/g, "").toLowerCase();
-  if (bare(ownAccount) !== bare(shortcode))
+  const [first = ""] = ownAccount.split(/\s+-|\s+\D/);
+  if (bare(ownAccount) !== bare(shortcode) && bare(first) !== bare(shortcode))
     throw new InvalidInput(`This file is of the account ${ownAccount.slice(0, 40)}, not of ${shortcode}.`, "shortcode");
 }
 

@@ -39,7 +39,7 @@ const FRENCH = {
   ],
 };
 const FRENCH_FILE = [
-  "Relevé de compte;;;;;;;;",
+  "Relevé de compte;Novembre;;;;;;;",
   "Compte : 00 4412 77;;;;;;;;",
   "Date;Référence;Libellé;Téléphone;Débit;Crédit;Solde;Origine;Statut",
   "01/11/2026;TX-1;Paiement énergie pg-10234 merci;22997123456;;10 000;110 000;;Validé",

@@ -113,6 +113,18 @@ describe("a statement of M-Pesa", () => {
     expect(await bureau.count(`payments.statements where rail = '${rail}'`)).toBe(0);
   });
 
+  test.each([
+    "Short Code:,600966 - ACME SOLAR LTD,,",
+    "Organization Short Code: 600966",
+    "Short Code,600966",
+    '"Short Code:","=""600966"""',
+  ])("that names its shortcode as %j is taken for that one alone", async (line) => {
+    const { rail: _rail, ...bureau } = begin();
+    const file = [line, HEADER, paymentLine("RKLPAY0001")].join("\n");
+    await expect(bureau.import(file, { shortcode: "60096" })).rejects.toThrow("not of 60096");
+    expect(await bureau.import(file)).toMatchObject({ taken: 1 });
+  });
+
   test("with an amount that differs from the known payment's goes to the desk, and the books stay", async () => {
     const { rail, ...bureau } = begin();
     await bureau.import([HEADER, paymentLine("RKLPAY0001"), feeLine("RKLFEE0001")].join("\n"));
