@@ -1,4 +1,4 @@
-import { DAY_MS, type Clock } from "../kernel/time.ts";
+import { DAY_MS, HOUR_MS, type Clock } from "../kernel/time.ts";
 import type { Database } from "../platform/database.ts";
 import { storeArrivals } from "./arrivals.store.ts";
 import * as store from "./enquiries.store.ts";
@@ -8,10 +8,12 @@ import * as notices from "./notices.store.ts";
 import type { OpenRails } from "./open-rails.ts";
 import { quarantine } from "./quarantine.store.ts";
 import { isAble, type EnquiryOutcome } from "./rails/rail.ts";
-import { enquiryPauseMs, LEASE_MS } from "./requests.ts";
+import { LEASE_MS } from "./requests.ts";
 
 /** A provider that knows nothing of a transaction after this long has never had it. */
 const GIVE_UP_AFTER_MS = 3 * DAY_MS;
+/** Pauses grow from a quarter of a minute to an hour: a forged callback must not cost thousands of questions. */
+const pauseMs = (attempts: number): number => Math.min(15_000 * 2 ** Math.min(attempts, 10), HOUR_MS);
 /** A fresh transaction may be unknown to the provider's own enquiry for a while. */
 const UNKNOWN_TIMES_MAX = 6;
 
@@ -45,7 +47,7 @@ export function makeEnquirySteps({
   async function hear(enquiry: Enquiry, outcome: EnquiryOutcome, claim: notices.Notice | undefined): Promise<void> {
     const now = clock.now();
     const isOld = now.getTime() - enquiry.createdAt.getTime() > GIVE_UP_AFTER_MS;
-    const nextStepAt = new Date(now.getTime() + enquiryPauseMs(enquiry.attempts));
+    const nextStepAt = new Date(now.getTime() + pauseMs(enquiry.attempts));
     await database.db.transaction(async (tx) => {
       const end = (state: Enquiry["state"], text: string | undefined): Promise<void> =>
         store.saveEnquiry(tx, { ...enquiry, state, outcome: text, nextStepAt: undefined });

@@ -266,15 +266,9 @@ function deliveryOf(
 function outcomeOfFailure(error: unknown): Outcome | undefined {
   if (error instanceof GroupFull) return { kind: "busy" };
   const unreadable = (detail: string): Outcome => ({ kind: "unusable", reason: "malformed", field: undefined, detail });
-  switch (statusOf(error)) {
-    case 413:
-      return unreadable(`a body has at most ${BODY_BYTES_MAX} bytes`);
-    case 400:
-    case 415:
-      return unreadable("the body could not be read");
-    default:
-      return undefined;
-  }
+  const status = statusOf(error);
+  if (status === 413) return unreadable(`a body has at most ${BODY_BYTES_MAX} bytes`);
+  return status === 400 || status === 415 ? unreadable("the body could not be read") : undefined;
 }
 
 function send(response: Response<unknown>, { status, body, headers = {} }: Answer): void {

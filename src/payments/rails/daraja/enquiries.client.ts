@@ -86,7 +86,7 @@ export function makeEnquiry(
       tools,
       isOut
         ? { about: isReversal ? "reversal" : "b2c", isEnquiry: true, correlation }
-        : { about: "payment", isEnquiry: true, transactionReference: transactionReference ?? "" },
+        : { about: "payment", isEnquiry: true, correlation },
     );
     const answer = await ask(() =>
       client.post(

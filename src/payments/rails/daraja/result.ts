@@ -76,8 +76,8 @@ function conversationReport(conversation: Conversation, terms: ResultTerms): Rep
   return {
     type: isPayment ? "billpay" : conversation.about === "b2c" ? "disbursement" : "reversal",
     transactionStatus: "pending",
-    transactionReference: isPayment ? conversation.transactionReference : undefined,
-    correlation: isPayment ? undefined : conversation.correlation,
+    transactionReference: undefined,
+    correlation: conversation.correlation,
     originalTransactionReference: undefined,
     amount: undefined,
     creditParty: terms.ownParty,
@@ -211,8 +211,7 @@ function statusOf(words: string): Report["transactionStatus"] {
   return /^(cancelled|canceled|declined|expired|failed|rejected)$/i.test(words.trim()) ? "failed" : "pending";
 }
 
-const correlationOf = (conversation: Conversation | undefined): string | undefined =>
-  conversation === undefined || conversation.about === "payment" ? undefined : conversation.correlation;
+const correlationOf = (conversation: Conversation | undefined): string | undefined => conversation?.correlation;
 
 function partyOf(values: Values, key: string, index: number): Party | undefined {
   const text = values.get(key)?.[index];

@@ -146,7 +146,9 @@ describe("a payer who pays unasked", () => {
     expect(await enquire({ kind: "transaction", providerCorrelation: undefined, transactionReference })).toEqual({
       kind: "asked",
     });
-    expect(bank.posted.map(bank.read)).toMatchObject([{ transactionStatus: "pending", transactionReference }]);
+    expect(bank.posted.map(bank.read)).toMatchObject([
+      { transactionStatus: "pending", transactionReference: undefined },
+    ]);
     expect(
       await enquire({ kind: "transaction", providerCorrelation: undefined, transactionReference: payment.id }),
     ).toEqual({ kind: "asked" });
