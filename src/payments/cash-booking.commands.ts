@@ -4,15 +4,13 @@ import type { Clock } from "../kernel/time.ts";
 import type { Entry, Ledger } from "../ledger/ledger.ts";
 import type { Tx } from "../platform/database.ts";
 import { canonicalJson } from "../platform/idempotency.ts";
-import type { Arrival, ArrivalOutcome } from "./arrivals.ts";
+import type { Arrival } from "./arrivals.ts";
+import { storeArrivals } from "./arrivals.store.ts";
 import { CASH_RAIL } from "./cash-accounts.ts";
 import type { Commissions } from "./cash-commission.commands.ts";
 import type { CashHoldings } from "./cash-holdings.commands.ts";
 import { collectionCause } from "./cash-records.ts";
 import * as store from "./cash.store.ts";
-
-/** Puts payments into the inbox; `storeArrivals` of this module. */
-export type StoreArrivals = (tx: Tx, arrivals: readonly Arrival[]) => Promise<readonly ArrivalOutcome[]>;
 
 export interface CashBooking {
   /**
@@ -39,13 +37,11 @@ export function makeCashBooking({
   clock,
   holdings,
   commissions,
-  storeArrivals,
 }: {
   ledger: Ledger;
   clock: Clock;
   holdings: CashHoldings;
   commissions: Commissions;
-  storeArrivals: StoreArrivals;
 }): CashBooking {
   async function enter(
     tx: Tx,

@@ -5,7 +5,7 @@ import type { Clock } from "../kernel/time.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Tx } from "../platform/database.ts";
 import { canonicalJson } from "../platform/idempotency.ts";
-import { makeCashBooking, type StoreArrivals } from "./cash-booking.commands.ts";
+import { makeCashBooking } from "./cash-booking.commands.ts";
 import { makeCommissions } from "./cash-commission.commands.ts";
 import { makeCorrections } from "./cash-corrections.commands.ts";
 import { makeHandOvers } from "./cash-hand-over.commands.ts";
@@ -26,19 +26,17 @@ export function makeAgentCash({
   clock,
   makeId,
   zone,
-  storeArrivals,
   requireContract,
 }: {
   ledger: Ledger;
   clock: Clock;
   makeId: MakeId;
   zone: string;
-  storeArrivals: StoreArrivals;
   requireContract: RequireContract;
 }): AgentCash {
   const holdings = makeCashHoldings({ ledger, clock });
   const commissions = makeCommissions({ ledger, clock, makeId, holdings });
-  const booking = makeCashBooking({ ledger, clock, holdings, commissions, storeArrivals });
+  const booking = makeCashBooking({ ledger, clock, holdings, commissions });
   const { accrue: _accrue, ...commissionActs } = commissions;
 
   async function takeReceiptNumbers(tx: Tx, { agentId, count }: { agentId: StaffId; count: number }) {

@@ -3,7 +3,7 @@ import { raw, Router, type NextFunction, type Request, type Response } from "exp
 import type { Clock } from "../kernel/time.ts";
 import type { Db } from "../platform/database.ts";
 import { GroupFull, makeGroupCommit } from "../platform/group-commit.ts";
-import { makeAllowList } from "./allow-list.ts";
+import { makeAllowList } from "../platform/allow-list.ts";
 import type { Arrival, ArrivalOutcome } from "./arrivals.ts";
 import { storeArrivals } from "./arrivals.store.ts";
 import { findRemembered } from "./intents.store.ts";

@@ -64,7 +64,7 @@ export function makeRequestLoop({
       let total = 0;
       for (let at = 0; at < ROUNDS_MAX; at++) {
         const { done, failure } = await round();
-        if (failure !== undefined) throw failure instanceof Error ? failure : new Error(String(failure));
+        if (failure !== undefined) throw new Error("A step towards a provider failed.", { cause: failure });
         total += done;
         if (done === 0) return total;
       }

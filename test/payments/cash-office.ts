@@ -5,7 +5,6 @@ import { money, type Currency } from "../../src/kernel/money.ts";
 import { NotFound } from "../../src/kernel/refusal.ts";
 import { makeManualClock } from "../../src/kernel/time.ts";
 import { makeLedger } from "../../src/ledger/ledger.ts";
-import { storeArrivals } from "../../src/payments/arrivals.store.ts";
 import { makeAgentCash } from "../../src/payments/cash.commands.ts";
 import type { Collection, Officer } from "../../src/payments/cash-records.ts";
 import type { Tx } from "../../src/platform/database.ts";
@@ -25,7 +24,6 @@ export function useCashOffice() {
     clock,
     makeId,
     zone: "Africa/Nairobi",
-    storeArrivals,
     requireContract: (_tx, id) => {
       const found = contracts.get(id);
       return found === undefined ? Promise.reject(new NotFound("contract", "contractId")) : Promise.resolve(found);

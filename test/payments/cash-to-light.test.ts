@@ -4,7 +4,6 @@ import { formatAccountNumber } from "../../src/credit/credit.ts";
 import type { ContractId, StaffId } from "../../src/kernel/ids.ts";
 import { money } from "../../src/kernel/money.ts";
 import { NotFound } from "../../src/kernel/refusal.ts";
-import { storeArrivals } from "../../src/payments/arrivals.store.ts";
 import type { AgentCash } from "../../src/payments/cash-records.ts";
 import { makeAgentCash } from "../../src/payments/cash.commands.ts";
 import type { Tx } from "../../src/platform/database.ts";
@@ -24,7 +23,6 @@ beforeAll(async () => {
     clock,
     makeId,
     zone: "Africa/Nairobi",
-    storeArrivals,
     requireContract: async (tx, id) => {
       const found = await credit.find(tx, id);
       if (found === undefined) throw new NotFound("contract", "contractId");

@@ -118,10 +118,11 @@ test.each<[string, RequestListener]>([
   ["an answer longer than any provider's", saying(200, "x".repeat(ANSWER_BYTES_MAX + 1))],
 ])("%s leaves open whether it was acted upon, and a payment request is not sent again", async (_promise, answer) => {
   const { baseUrl, asked } = await serveInTurn(answer);
-  const sending = outbound(baseUrl, { timeoutMs: 60 }).send(oncePost);
+  const sending = outbound(baseUrl, { timeoutMs: 250 }).send(oncePost);
   await expect(sending).rejects.toBeInstanceOf(NoAnswer);
   await expect(sending).rejects.not.toThrow("/pay");
-  expect(asked()).toBe(1);
+  // Not at all, where the machine is so busy that the time limit passed before.
+  expect(asked()).toBeLessThanOrEqual(1);
 });
 
 test("a server that speaks something else than HTTP gave no answer", async () => {
@@ -253,10 +254,19 @@ test("a provider that says 500 in its own words, again and again, is still asked
 
 test("the provider's rate is kept, and who would wait too long for a turn is not sent", async () => {
   const { baseUrl, asked } = await serveInTurn(saying(200));
-  const http = outbound(baseUrl, { rate: { requests: 2, perMs: 30, waitMaxMs: 30 } });
-  const ends = await Promise.allSettled(Array.from({ length: 5 }, () => http.send(safeGet)));
-  const refused = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
-  expect(refused).toEqual([expect.any(NotSent)]);
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: new Date("2026-11-20T09:00:00Z") });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const http = outbound(baseUrl, { rate: { requests: 2, perMs: 60_000, waitMaxMs: 60_000 } });
+  const [first, second, third, fourth, fifth] = Array.from({ length: 5 }, () => http.send(safeGet));
+  await Promise.all([first, second, expect(fifth).rejects.toBeInstanceOf(NotSent)]);
+  expect(asked()).toBe(2);
+  vi.advanceTimersByTime(60_000);
+  await third;
+  expect(asked()).toBe(3);
+  vi.advanceTimersByTime(60_000);
+  await fourth;
   expect(asked()).toBe(4);
 });
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from "vitest";
 import { buildApp, type App } from "../../src/app.ts";
 import { parseConfig } from "../../src/config.ts";
 import { makeManualClock } from "../../src/kernel/time.ts";
+import type { OutboundSettings } from "../../src/platform/outbound-http.ts";
 import { cloneDatabase } from "./database.ts";
 
 export const TEST_START = new Date("2026-03-02T06:00:00Z");
@@ -21,9 +22,13 @@ export interface TestApp {
 export async function startTestApp({
   roles = ["api"],
   env = {},
-}: { roles?: readonly ("api" | "settle" | "worker")[]; env?: Record<string, string> } = {}): Promise<
-  TestApp & { drop(): Promise<void> }
-> {
+  outbound = {},
+}: {
+  roles?: readonly ("api" | "settle" | "worker")[];
+  env?: Record<string, string>;
+  /** How providers are called, where a test cannot wait as long as the world does. */
+  outbound?: Partial<OutboundSettings>;
+} = {}): Promise<TestApp & { drop(): Promise<void> }> {
   const cloned = await cloneDatabase({ connectionsMax: 1 });
   const clock = makeManualClock(TEST_START);
   const config = parseConfig({
@@ -40,7 +45,7 @@ export async function startTestApp({
     WASHA_LOG: "silent",
     ...env,
   });
-  const app = await buildApp({ config, roles, clock });
+  const app = await buildApp({ config, roles, clock, outbound });
   await app.start();
   return {
     app,

@@ -89,7 +89,7 @@ async function compare(
   const unseen = runs < RUNS_THAT_MEET_ALL ? [] : MUST_BE_SEEN.filter((what) => !counts.has(what));
   process.stdout.write(
     `${[...counts]
-      .sort()
+      .sort(([left], [right]) => (left < right ? -1 : 1))
       .map(([what, count]) => `${String(count).padStart(8)}  ${what}\n`)
       .join("")}` +
       `${runs} programs, ${["transact", "read", "tamper"].reduce((sum, what) => sum + (counts.get(what) ?? 0), 0)} commands in ${seconds} s (seed ${seed}): no difference.\n` +

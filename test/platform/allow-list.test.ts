@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { makeAllowList } from "../../src/payments/allow-list.ts";
+import { makeAllowList } from "../../src/platform/allow-list.ts";
 
 const allows = makeAllowList(["196.201.214.200", "196.201.213.0/24", "10.0.0.0/8", "2001:db8:1::/48", "2001:db8:2::7"]);
 
