@@ -116,10 +116,14 @@ export async function reopenSuspense(
       resolved_at = null, resolved_by = null, resolution = null`);
 }
 
-/** A receipt with the number that was paid, locked against a second change of where its money stands. */
+/**
+ * A receipt with the number that was paid, locked against a second change of where its money stands. The lock is an advisory
+ * one: the program may not update receipts, and without that right PostgreSQL refuses to lock their rows too.
+ */
 export async function lockReceipt(tx: Tx, id: ReceiptId): Promise<StoredReceipt & { readonly shortcode: string }> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`receipt:${id}`}, 0))`);
   const [row] = await tx.execute<ReceiptRow & { shortcode: string }>(sql`
-    select ${RECEIPT}, c.shortcode from payments.receipts r join payments.callbacks c on c.id = r.callback_id where r.id = ${id} for update of r`);
+    select ${RECEIPT}, c.shortcode from payments.receipts r join payments.callbacks c on c.id = r.callback_id where r.id = ${id}`);
   if (row === undefined) throw new Error(`Bug: receipt ${id} is gone.`);
   return { ...receiptOf(row), shortcode: row.shortcode };
 }
