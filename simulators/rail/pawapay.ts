@@ -1,11 +1,18 @@
-import { createHash, createSign, generateKeyPairSync, randomUUID, type KeyObject } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, createSign, randomUUID, type KeyObject } from "node:crypto";
 import { formatDecimal, parseAmount } from "./currency.ts";
 import type { FaceReply, FaceRequest, MakeFace, OutgoingDelivery, SimulatedTransaction } from "./face.ts";
 
 const API_TOKEN = "pawapay-simulated-token";
 const KEY_ID = "HTTP_EC_P256_KEY:1";
-/** Until the signature's time is over: here nobody signs again. */
 const RETRIES_MAX = 4;
+/** Made for this simulator alone, so that a rails file written yesterday still fits. It protects nothing. */
+const OURS = testKey(
+  "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg6c7Sl1BTgdeJlNWC4sUDWCgXDaDpvsxDYt5drCNSAB6hRANCAAQDeN4dy2qSGsww7wgN2acDcSV3Gy5sn3wQdbK9u/KY6fLcQmtuDtfUdW8SUUKlcS2/ZFpKrV/FUd2RnHXPoif9",
+);
+/** Of somebody who is not pawaPay. */
+const STRANGERS = testKey(
+  "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgQpBeO3hJZHNTv35T7yXMPgikBYaG10KzwKKChctAslahRANCAARUtCtlcLfbg2PGXNxZ1f5MmvxFvhAn0LQ1ieLXROlLh7xvfmWuI58iwXrdyR4n9y9j5cY2gROKShgbB8Mr0tWg",
+);
 const EXPIRES_S = 300;
 const ALPHA_3: Readonly<Record<string, string>> = {
   UG: "UGA",
@@ -32,14 +39,12 @@ const IDS = { deposits: "depositId", payouts: "payoutId", refunds: "refundId" } 
 type Kind = keyof typeof IDS;
 type Body = Readonly<Record<string, unknown>>;
 
-/** pawaPay, version 1 of its API, with signed callbacks. Its keys live as long as the face. */
+/** pawaPay, version 1 of its API, with signed callbacks. */
 export const makePawapayFace: MakeFace = (world) => {
   const { channel } = world;
   const { currency } = channel;
   const country = ALPHA_3[channel.country] ?? channel.country;
   const correspondent = `MTN_MOMO_${country}`;
-  const ours = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const strangers = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
   const kindOf = (transaction: SimulatedTransaction): Kind =>
     transaction.kind === "payment" ? "deposits" : transaction.memory["via"] === "refunds" ? "refunds" : "payouts";
@@ -80,15 +85,20 @@ export const makePawapayFace: MakeFace = (world) => {
   function callback(body: Body, key: KeyObject): OutgoingDelivery {
     const url = world.doorUrl("callback");
     const text = JSON.stringify(body);
-    const headers = {
-      "content-type": "application/json; charset=UTF-8",
-      "content-digest": `sha-512=:${createHash("sha512").update(text).digest("base64")}:`,
-      "signature-date": world.now().toISOString(),
+    const headersNow = () => {
+      const headers = {
+        "content-type": "application/json; charset=UTF-8",
+        "content-digest": `sha-512=:${createHash("sha512").update(text).digest("base64")}:`,
+        "signature-date": world.now().toISOString(),
+      };
+      return { ...headers, ...sign({ url, headers, key }) };
     };
     return {
       method: "POST",
       url,
-      headers: { ...headers, ...sign({ url, headers, key }) },
+      // What is overheard and sent again carries the signature of that time.
+      headers: headersNow(),
+      headersNow,
       body: text,
       retriesMax: RETRIES_MAX,
     };
@@ -169,7 +179,7 @@ export const makePawapayFace: MakeFace = (world) => {
       baseUrl: world.baseUrl,
       apiToken: API_TOKEN,
       correspondent,
-      publicKeys: { [KEY_ID]: ours.publicKey.export({ type: "spki", format: "pem" }) },
+      publicKeys: { [KEY_ID]: createPublicKey(OURS).export({ type: "spki", format: "pem" }) },
       requireSignature: true,
     }),
     handle(request: FaceRequest): FaceReply {
@@ -188,15 +198,13 @@ export const makePawapayFace: MakeFace = (world) => {
     },
     // Nothing tells of a reversal: money goes back by refunds and payouts, which are its own.
     deliveries: (transaction) =>
-      transaction.status === "pending" || transaction.kind === "reversal"
-        ? []
-        : [callback(show(transaction), ours.privateKey)],
+      transaction.status === "pending" || transaction.kind === "reversal" ? [] : [callback(show(transaction), OURS)],
     forge(transaction) {
       const lie = { ...transaction, status: "completed", failure: undefined } as const;
       const body = show({ ...lie, endedAt: transaction.endedAt ?? world.now() });
       // Signed with another key under pawaPay's name, or with a signature that belonged to another body.
-      if (world.chance() < 0.5) return callback(body, strangers.privateKey);
-      const signed = callback({ ...body, statementDescription: "Another" }, ours.privateKey);
+      if (world.chance() < 0.5) return callback(body, STRANGERS);
+      const signed = callback({ ...body, statementDescription: "Another" }, OURS);
       return { ...signed, body: JSON.stringify(body) };
     },
     makeId: () => {
@@ -208,6 +216,10 @@ export const makePawapayFace: MakeFace = (world) => {
     tellsAmounts: true,
   };
 };
+
+function testKey(der: string): KeyObject {
+  return createPrivateKey({ key: Buffer.from(der, "base64"), format: "der", type: "pkcs8" });
+}
 
 const isKind = (text: string | undefined): text is Kind => text !== undefined && Object.hasOwn(IDS, text);
 

@@ -120,14 +120,19 @@ export const makeWaveFace: MakeFace = (world) => {
 
   function signed(event: object, secret: string): OutgoingDelivery {
     const body = JSON.stringify(event);
-    const timestamp = String(Math.floor(world.now().getTime() / 1_000));
-    const signature = createHmac("sha256", secret)
-      .update(timestamp + body)
-      .digest("hex");
+    const sign = () => {
+      const timestamp = String(Math.floor(world.now().getTime() / 1_000));
+      const signature = createHmac("sha256", secret)
+        .update(timestamp + body)
+        .digest("hex");
+      return { "wave-signature": `t=${timestamp},v1=${signature}` };
+    };
     return {
       method: "POST",
       url: world.doorUrl("callback"),
-      headers: { "content-type": "application/json", "wave-signature": `t=${timestamp},v1=${signature}` },
+      // What is overheard and sent again carries the signature of that time.
+      headers: { "content-type": "application/json", ...sign() },
+      headersNow: sign,
       body,
       retriesMax: RETRIES_MAX,
     };
