@@ -2,10 +2,11 @@ import { sql } from "drizzle-orm";
 import { makeIds, type MakeId, type TransactionId } from "../../../src/kernel/ids.ts";
 import { IdempotencyConflict, NotAllowedNow, NotFound } from "../../../src/kernel/refusal.ts";
 import { makeManualClock } from "../../../src/kernel/time.ts";
-import { makeLedger, type AccountId, type AccountSpec, type Entry, type Ledger } from "../../../src/ledger/ledger.ts";
+import { makeLedger, type AccountId, type Entry, type Ledger } from "../../../src/ledger/ledger.ts";
 import { isTransient, sqlStateOf, type Database, type Tx } from "../../../src/platform/database.ts";
+import { plainCode, specOf, type Book } from "./book.ts";
 import { findBreaches, tamper } from "./owner.ts";
-import { ACCOUNTS, bodyOf, type Body, type Command, type Step } from "./programs.ts";
+import { bodyOf, type Body, type Command, type Step } from "./programs.ts";
 import type { Answer, Outcome } from "./reference.ts";
 import type { Turnstile } from "./turnstile.ts";
 import type { World } from "./world.ts";
@@ -20,20 +21,6 @@ const LINES_MAX = 10_000;
  * the transaction is rolled back, and its next posting meets an account that is not there.
  */
 const OPENS_AGAIN = false;
-
-/** The accounts, keys and receipts of one run carry its name; reading gives them back without it. */
-export interface Book {
-  readonly name: string;
-  readonly ids: ReadonlyMap<string, AccountId>;
-}
-export const codeIn = (book: string, code: string): string =>
-  code.startsWith("system/") ? code.replace("system/", `system/${book}/`) : `${book}/${code}`;
-export const plainCode = (book: string, code: string): string => code.replace(`${book}/`, "");
-export const specOf = (book: string, code: string): AccountSpec => ({
-  code: codeIn(book, code),
-  kind: ACCOUNTS.get(code)?.kind ?? "asset",
-  currency: ACCOUNTS.get(code)?.currency ?? "KES",
-});
 
 class RolledBack extends Error {}
 

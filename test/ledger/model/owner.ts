@@ -1,7 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Tx } from "../../../src/platform/database.ts";
-import type { Book } from "./ledger-clients.ts";
-import { codeIn } from "./ledger-clients.ts";
+import { codeIn, type Book } from "./book.ts";
 import { ACCOUNTS, KEYS, type TAMPERINGS } from "./programs.ts";
 import type { World } from "./world.ts";
 

@@ -1,7 +1,8 @@
 import type { TransactionId } from "../../../src/kernel/ids.ts";
 import { openClient, openDatabase, type Database } from "../../../src/platform/database.ts";
 import { linearize, type Happened } from "./linearize.ts";
-import { makeClient, makeProcess, plainCode, specOf, type Book } from "./ledger-clients.ts";
+import { plainCode, specOf, type Book } from "./book.ts";
+import { makeClient, makeProcess } from "./ledger-clients.ts";
 import { findBreaches } from "./owner.ts";
 import { ACCOUNTS, CLIENTS_MAX, bodyOf, type Command, type Program } from "./programs.ts";
 import { postingsOf, type Books } from "./reference.ts";
