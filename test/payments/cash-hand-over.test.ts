@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { beforeEach, describe, expect, test } from "vitest";
+import { money } from "../../src/kernel/money.ts";
+import { rational } from "../../src/kernel/rational.ts";
 import { Forbidden, IdempotencyConflict, InvalidInput, NotAllowedNow, NotFound } from "../../src/kernel/refusal.ts";
 import { useCashOffice } from "./cash-office.ts";
 
@@ -17,6 +19,10 @@ async function agentWith(minor: bigint) {
   await asha.collect(minor);
   await settle();
   return asha;
+}
+
+function unlessRefused(error: unknown): void {
+  if (!(error instanceof NotAllowedNow)) throw error;
 }
 
 describe("cash handed over to the office", () => {
@@ -115,5 +121,42 @@ describe("cash handed over to the office", () => {
     expect((standing?.heldMinor ?? 0n) + BigInt(counted?.total ?? 0)).toBe(collected);
     expect(await balance(hands(asha.id))).toBe(standing?.bookedMinor);
     expect(new Set([...(await asha.entered()), ...(await asha.waiting())]).size).toBe(12);
+  });
+
+  test("many agents, officers and limits at work at once never wait for each other in a circle", async () => {
+    const agents = Array.from({ length: 6 }, () => agent());
+    const rule = {
+      kind: "collection",
+      agentId: null,
+      currency: "KES",
+      ratio: rational(1n, 10n),
+      fixedMinor: 1n,
+    } as const;
+    await inTransaction((tx) => cash.setCommissionRule(tx, rule, office));
+    const limitForAll = (limitMinor: bigint) =>
+      inTransaction((tx) => cash.setLimit(tx, { agentId: null, currency: "KES", limitMinor, by: office }));
+    await limitForAll(1_500n);
+    const days = agents.flatMap((one) =>
+      Array.from({ length: 4 }, async (_, at) => {
+        const { number, state } = await one.collect(1_000n);
+        const offer = await one.offer(500n);
+        await accept(offer.id, 500n);
+        await settle();
+        if (at === 3 && state === "provisional")
+          await inTransaction((tx) =>
+            cash.cancelReceipt(tx, { receiptNumber: number, reason: "Typed twice", by: office }),
+          ).catch(unlessRefused);
+        const order = { agentId: one.id, amount: money(1n, "KES"), by: office, key: randomUUID() };
+        await inTransaction((tx) => cash.payCommission(tx, order)).catch(unlessRefused);
+      }),
+    );
+    const limits = [2_000n, 1_000n, 3_000n, 1_500n].map((minor) => limitForAll(minor));
+    expect((await Promise.allSettled([...days, ...limits])).filter(({ status }) => status === "rejected")).toEqual([]);
+    await limitForAll(1_000_000n);
+    await settle();
+    for (const one of agents) {
+      expect(await one.waiting()).toEqual([]);
+      expect((await one.standing())?.provisionalMinor).toBe(0n);
+    }
   });
 });
