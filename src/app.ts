@@ -115,7 +115,7 @@ function makeModules({
     db,
     clock,
     makeId,
-    zone: config.zone,
+    zoneOf: (currency) => config.countries.find((one) => one.currency === currency)?.zone ?? config.zone,
     ledger,
     customers,
     devices,

@@ -1,5 +1,5 @@
 import type { ContractId } from "../kernel/ids.ts";
-import { least } from "../kernel/money.ts";
+import { least, type Currency } from "../kernel/money.ts";
 import { NotAllowedNow } from "../kernel/refusal.ts";
 import { addDays, localDateOf, type Clock } from "../kernel/time.ts";
 import type { Devices } from "../devices/devices.ts";
@@ -33,13 +33,13 @@ const TOKENS_READ_MAX = 20;
 export function makeContractQueries({
   db: wholeDb,
   clock,
-  zone,
+  zoneOf,
   devices,
   plans,
 }: {
   db: Db;
   clock: Clock;
-  zone: string;
+  zoneOf: (currency: Currency) => string;
   devices: Devices;
   plans: Plans;
 }): ContractQueries {
@@ -96,6 +96,7 @@ export function makeContractQueries({
   const instalmentsOf: ContractQueries["instalmentsOf"] = async (db, contract) => {
     const version = (await plans.versions(db, [contract.planVersionId])).get(contract.planVersionId);
     if (version === undefined) throw new Error(`Bug: plan version ${contract.planVersionId} is missing.`);
+    const zone = zoneOf(contract.currency);
     const today = localDateOf(clock.now(), zone);
     const through = version.totalMinor === null ? addDays(today, RENT_CALENDAR_DAYS) : addDays(today, 3_660);
     const calendar = instalments(version, { startedAt: contract.startedAt ?? contract.soldAt, zone, through });

@@ -176,7 +176,8 @@ export interface CreditDeps {
   readonly db: Db;
   readonly clock: Clock;
   readonly makeId: MakeId;
-  readonly zone: string;
+  /** Where a currency is at home: instalments fall due on days there. */
+  readonly zoneOf: (currency: Currency) => string;
   readonly ledger: Ledger;
   readonly customers: Customers;
   readonly devices: Devices;

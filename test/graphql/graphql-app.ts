@@ -44,7 +44,7 @@ function makeServices(db: Db, clock: Clock, news: News[]): Services {
     devices,
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
-    credit: makeCredit({ db, clock, makeId, zone: "Africa/Nairobi", ledger, customers, devices, announce }),
+    credit: makeCredit({ db, clock, makeId, zoneOf: () => "Africa/Nairobi", ledger, customers, devices, announce }),
   };
 }
 
