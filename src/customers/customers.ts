@@ -5,7 +5,7 @@ import type { Db, Tx } from "../platform/database.ts";
 import * as store from "./customers.store.ts";
 import { hashPhone, parsePhone, type E164 } from "./phone.ts";
 
-export type { E164 } from "./phone.ts";
+export { countryOf, type E164 } from "./phone.ts";
 export const LANGUAGES = ["en", "fr", "sw"] as const;
 export type Language = (typeof LANGUAGES)[number];
 
@@ -40,6 +40,8 @@ export interface NewCustomer {
   readonly latitude?: number | undefined;
   readonly longitude?: number | undefined;
   readonly phones: readonly string[];
+  /** Where phones without prefix are from, when not from the operator's own country. */
+  readonly country?: string | undefined;
   readonly serviceConsent: boolean;
   readonly marketingConsent: boolean;
   readonly actor: string;
@@ -70,7 +72,8 @@ export interface Customers {
     hashes: readonly Uint8Array[],
   ): Promise<readonly { customerId: CustomerId; hash: Uint8Array }[]>;
   require(db: Db | Tx, id: CustomerId): Promise<Customer>;
-  parsePhone(text: string): E164;
+  /** `country`: where a number without prefix is from, when not from the operator's own. Refuses what is no number. */
+  parsePhone(text: string, country?: string): E164;
 }
 
 /** People, their phones, languages, places and consent. `country` is where numbers without prefix are from. */
@@ -91,7 +94,7 @@ export function makeCustomers({
     const language = LANGUAGES.find((known) => known === input.language);
     if (language === undefined) throw new InvalidInput(`Languages are ${LANGUAGES.join(", ")}.`, "language");
     if (input.phones.length > 5) throw new InvalidInput("At most five phones are kept for a customer.", "phones");
-    const phones = [...new Set(input.phones.map((phone) => parsePhone(phone, country)))];
+    const phones = [...new Set(input.phones.map((phone) => parsePhone(phone, input.country ?? country)))];
     checkPlace(input);
     const now = clock.now();
     const customer: Customer = {
@@ -127,7 +130,7 @@ export function makeCustomers({
       if (found === undefined) throw new NotFound("customer", "customerId");
       return found;
     },
-    parsePhone: (text) => parsePhone(text, country),
+    parsePhone: (text, from = country) => parsePhone(text, from),
   };
 }
 

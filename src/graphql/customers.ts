@@ -106,6 +106,9 @@ function defineRegistration(builder: Builder, language: EnumRef<BuilderTypes, La
       latitude: t.float(),
       longitude: t.float(),
       phones: t.stringList({ required: true }),
+      country: t.string({
+        description: "Where phones without prefix are from, such as UG; the operator's own country when left out.",
+      }),
       serviceConsent: t.boolean({ required: true, description: "To messages about the customer's own system." }),
       marketingConsent: t.boolean({ required: true }),
     }),
@@ -117,7 +120,7 @@ function defineRegistration(builder: Builder, language: EnumRef<BuilderTypes, La
       args: { input: t.arg({ type: input, required: true }), idempotencyKey: t.arg.string({ required: true }) },
       resolve: async (_root, { input: asked, idempotencyKey: key }, context) => {
         const { customers } = context.services;
-        const { place, latitude, longitude, ...rest } = asked;
+        const { place, latitude, longitude, country, ...rest } = asked;
         const { id } = await actOnce(
           context,
           { mutation: "registerCustomer", key, input: asked },
@@ -127,6 +130,7 @@ function defineRegistration(builder: Builder, language: EnumRef<BuilderTypes, La
             const customer = await customers.register(tx, {
               ...rest,
               place: place ?? undefined,
+              country: country ?? undefined,
               latitude: latitude ?? undefined,
               longitude: longitude ?? undefined,
               actor,
