@@ -4,12 +4,13 @@ import { sql } from "drizzle-orm";
 import { makeAccess, type Access } from "./access/access.ts";
 import { announcementOf } from "./announcement.ts";
 import { channelsOf, type AppRole, type Config } from "./config.ts";
-import { makeCredit, type Credit } from "./credit/credit.ts";
+import { formatAccountNumber, makeCredit, type Credit } from "./credit/credit.ts";
 import { makeCustomers, type Customers } from "./customers/customers.ts";
 import { makeDevices, type Devices } from "./devices/devices.ts";
 import { makeKeySeal } from "./devices/key-seal.ts";
 import { makeGraphql } from "./graphql/graphql.http.ts";
 import { makeIds, type ContractId, type MakeId } from "./kernel/ids.ts";
+import { NotFound } from "./kernel/refusal.ts";
 import { systemClock, type Clock } from "./kernel/time.ts";
 import { makeLedger, type Ledger } from "./ledger/ledger.ts";
 import { makeAfricasTalkingGateway } from "./messaging/gateway.africastalking.ts";
@@ -17,6 +18,7 @@ import { makeDeliveryReportRouter } from "./messaging/messaging.http.ts";
 import { startMessageJobs } from "./messaging/messaging.jobs.ts";
 import { makeMessaging, type Messaging } from "./messaging/messaging.ts";
 import {
+  makeAgentCash,
   makeEnquirySteps,
   makeIntents,
   makeIntentSteps,
@@ -30,6 +32,7 @@ import {
   makeSettleLoop,
   makeSweeper,
   openRails,
+  type AgentCash,
   type ChannelConfig,
   type Intents,
   type OpenRails,
@@ -58,6 +61,7 @@ export interface Modules {
   readonly intents: Intents;
   readonly payouts: Payouts;
   readonly credit: Credit;
+  readonly cash: AgentCash;
   readonly messaging: Messaging;
 }
 
@@ -133,6 +137,17 @@ function makeModules({
     devices,
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
+    cash: makeAgentCash({
+      ledger,
+      clock,
+      makeId,
+      zone: config.zone,
+      requireContract: async (tx, id) => {
+        const found = await credit.find(tx, id);
+        if (found === undefined) throw new NotFound("contract", "contractId");
+        return { reference: formatAccountNumber(found.accountNumber), currency: found.currency };
+      },
+    }),
     rails,
     intents: makeIntents({ clock, makeId, makeCorrelation: randomUUID, rails }),
     payouts: makePayouts({

@@ -3,7 +3,7 @@ import { parseAccountNumber } from "../credit/credit.ts";
 import { money } from "../kernel/money.ts";
 import { parseRational } from "../kernel/rational.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
-import type { CashReceipt, HandOver, Officer } from "../payments/cash-records.ts";
+import type { CashReceipt, HandOver, Officer } from "../payments/payments.ts";
 import { parseId, type Builder } from "./builder.ts";
 import { cashOf, requireAgent, type CashTypes } from "./cash-types.ts";
 import { actOnce, requireVisible, type Command } from "./commands.ts";

@@ -2,8 +2,15 @@ import type { EnumRef, ObjectRef } from "@pothos/core";
 import type { Staff } from "../access/access.ts";
 import { money, type Currency } from "../kernel/money.ts";
 import { NotFound } from "../kernel/refusal.ts";
-import type { AgentCash, CashReceipt, CashStanding, HandOver, HandOverState } from "../payments/cash-records.ts";
-import type { CommissionKind, CommissionRule } from "../payments/commission.ts";
+import type {
+  AgentCash,
+  CashReceipt,
+  CashStanding,
+  CommissionKind,
+  CommissionRule,
+  HandOver,
+  HandOverState,
+} from "../payments/payments.ts";
 import { parseId, type Builder, type BuilderTypes } from "./builder.ts";
 import { requireActor, type GraphqlContext } from "./context.ts";
 
@@ -35,7 +42,7 @@ export function defineCashTypes(builder: Builder, currency: EnumRef<BuilderTypes
 
 /** The face of agents' cash. */
 export function cashOf({ services }: GraphqlContext): AgentCash {
-  return (services as typeof services & { readonly cash: AgentCash }).cash;
+  return services.cash;
 }
 
 /** The agent that is asked about, when the asker may see the agent's cash: agents their own, the office everybody's. */

@@ -1,7 +1,7 @@
 import type { EnumRef } from "@pothos/core";
 import type { Staff } from "../access/access.ts";
 import { money, type Currency } from "../kernel/money.ts";
-import type { CashLine, CashStatement } from "../payments/cash-statement.ts";
+import type { CashLine, CashStatement } from "../payments/payments.ts";
 import { pageArguments, type Builder, type BuilderTypes } from "./builder.ts";
 import { defineCashCommands } from "./cash-commands.ts";
 import { cashOf, defineCashTypes, requireAgent, type CashTypes } from "./cash-types.ts";

@@ -5,7 +5,7 @@ import type { Customers } from "../customers/customers.ts";
 import type { Devices } from "../devices/devices.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Receipts } from "../payments/payments.ts";
+import type { AgentCash, Receipts } from "../payments/payments.ts";
 import type { Db } from "../platform/database.ts";
 
 /** The faces that resolvers call; `app.ts` fills it. */
@@ -16,6 +16,7 @@ export interface Services {
   readonly ledger: Ledger;
   readonly receipts: Receipts;
   readonly credit: Credit;
+  readonly cash: AgentCash;
 }
 
 /** What every resolver is given. There is no transaction in it: a mutation opens its own. */

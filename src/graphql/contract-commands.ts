@@ -1,6 +1,7 @@
 import type { Contract } from "../credit/credit.ts";
 import type { Token } from "../devices/devices.ts";
 import type { ContractId } from "../kernel/ids.ts";
+import { money } from "../kernel/money.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
 import { HOUR_MS } from "../kernel/time.ts";
 import type { StoredReceipt } from "../payments/payments.ts";
@@ -37,7 +38,7 @@ function defineSale(builder: Builder): void {
         idempotencyKey: t.arg.string({ required: true }),
       },
       resolve: async (_root, { idempotencyKey: key, ...input }, context) => {
-        const { credit, customers } = context.services;
+        const { cash, credit, customers } = context.services;
         const customerId = parseId<"Customer">(input.customerId, "customer");
         const { id } = await actOnce(
           context,
@@ -46,6 +47,11 @@ function defineSale(builder: Builder): void {
             requireVisible(staff, await customers.find(tx, customerId), "customer");
             const order = { customerId, serial: input.serial.trim(), planCode: input.planCode.trim(), actor };
             const contract = await credit.sell(tx, order);
+            if (staff.role === "agent") {
+              const price = money(contract.outstandingMinor ?? contract.depositDueMinor, contract.currency);
+              const sale = { agentId: staff.id, contractId: contract.id, price, at: contract.soldAt, actor };
+              await cash.accrueSale(tx, sale);
+            }
             const { serial, planCode } = order;
             await audit({
               action: "contract.sell",

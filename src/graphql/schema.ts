@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { lexicographicSortSchema, printSchema, type GraphQLSchema } from "graphql";
 import { defineAccess } from "./access.ts";
 import { makeBuilder } from "./builder.ts";
+import { defineCash } from "./cash.ts";
 import { defineContractCommands } from "./contract-commands.ts";
 import { defineContracts } from "./contracts.ts";
 import { defineCustomers } from "./customers.ts";
@@ -23,6 +24,7 @@ export function buildSchema(): GraphQLSchema {
   definePlans(builder, { currency });
   defineContracts(builder);
   defineContractCommands(builder);
+  defineCash(builder, { currency });
   return builder.toSchema({});
 }
 

@@ -51,6 +51,8 @@ export type TakeBack = (
     readonly receiptId: ReceiptId;
     /** The names under which contracts keep what they have of the receipt, oldest first. */
     readonly causes: readonly string[];
+    /** Only from this contract; otherwise from all that have some of it. */
+    readonly contractId?: string | undefined;
     readonly amount: Money;
     /** Names the taking back, once and for ever. */
     readonly cause: string;
@@ -161,6 +163,19 @@ export interface Payout {
 }
 
 export { listMovements, type Movement } from "./movements.store.ts";
+export { makeAgentCash } from "./cash.commands.ts";
+export {
+  collectionCause,
+  saleCause,
+  type AgentCash,
+  type CashReceipt,
+  type CashStanding,
+  type HandOver,
+  type HandOverState,
+  type Officer,
+} from "./cash-records.ts";
+export type { CashLine, CashStatement } from "./cash-statement.ts";
+export type { CommissionKind, CommissionRule } from "./commission.ts";
 export { makeEnquirySteps } from "./enquiries.jobs.ts";
 export { makeIntents, type IntentOrder, type Intents } from "./intents.commands.ts";
 export { makeIntentSteps } from "./intents.jobs.ts";

@@ -1,7 +1,7 @@
 import supertest from "supertest";
 import { afterAll, beforeAll } from "vitest";
 import { makeAccess, type Role } from "../../src/access/access.ts";
-import { makeCredit, type News } from "../../src/credit/credit.ts";
+import { formatAccountNumber, makeCredit, type News } from "../../src/credit/credit.ts";
 import { makeCustomers } from "../../src/customers/customers.ts";
 import { makeDevices } from "../../src/devices/devices.ts";
 import { makeKeySeal } from "../../src/devices/key-seal.ts";
@@ -10,7 +10,8 @@ import { makeGraphql, type GraphqlDoor } from "../../src/graphql/graphql.http.ts
 import { makeIds } from "../../src/kernel/ids.ts";
 import { makeManualClock, type Clock } from "../../src/kernel/time.ts";
 import { makeLedger } from "../../src/ledger/ledger.ts";
-import { makeReceipts } from "../../src/payments/payments.ts";
+import { NotFound } from "../../src/kernel/refusal.ts";
+import { makeAgentCash, makeReceipts } from "../../src/payments/payments.ts";
 import type { Db } from "../../src/platform/database.ts";
 import { makeHttp, type Http } from "../../src/platform/http.ts";
 import { useDatabase } from "../support/database.ts";
@@ -38,13 +39,25 @@ function makeServices(db: Db, clock: Clock, news: News[]): Services {
   const customers = makeCustomers({ clock, makeId, country: "KE" });
   const devices = makeDevices({ clock, makeId, keySeal: makeKeySeal(Buffer.alloc(32, 7)) });
   const announce = (_tx: unknown, told: readonly News[]) => Promise.resolve(void news.push(...told));
+  const credit = makeCredit({ db, clock, makeId, zoneOf: () => "Africa/Nairobi", ledger, customers, devices, announce });
   return {
     access: makeAccess({ db, clock, makeId, passwordCost }),
     customers,
     devices,
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
-    credit: makeCredit({ db, clock, makeId, zoneOf: () => "Africa/Nairobi", ledger, customers, devices, announce }),
+    credit,
+    cash: makeAgentCash({
+      ledger,
+      clock,
+      makeId,
+      zone: "Africa/Nairobi",
+      requireContract: async (tx, id) => {
+        const found = await credit.find(tx, id);
+        if (found === undefined) throw new NotFound("contract", "contractId");
+        return { reference: formatAccountNumber(found.accountNumber), currency: found.currency };
+      },
+    }),
   };
 }
 
