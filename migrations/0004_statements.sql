@@ -41,6 +41,7 @@ create table payments.statement_lines (
   primary key (statement_id, line)
 );
 create index statement_lines_refused on payments.statement_lines (statement_id, line) where outcome = 'refused';  -- the report
+create index statement_lines_to_post on payments.statement_lines (statement_id, line) where kind in ('fee', 'settlement');  -- the end of an import
 select platform.open_to_app('payments.statement_lines');
 
 create table payments.statement_mappings (
