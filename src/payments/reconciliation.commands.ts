@@ -2,8 +2,10 @@ import type { MakeId } from "../kernel/ids.ts";
 import { InvalidInput, NotFound } from "../kernel/refusal.ts";
 import { addDays, localDateOf, startOfDay, type Clock, type LocalDate } from "../kernel/time.ts";
 import type { Db, Tx } from "../platform/database.ts";
+import type { Exception } from "./exceptions.store.ts";
 import type { OpenRail, OpenRails } from "./open-rails.ts";
 import { decideState, explain, type ClearingExplanation, type Reconciliation } from "./reconciliation.ts";
+import { listDayExceptions, listReconciliations, saveReconciliation } from "./reconciliation-results.store.ts";
 import * as store from "./reconciliation.store.ts";
 
 export interface Reconciliations {
@@ -17,6 +19,8 @@ export interface Reconciliations {
     db: Db | Tx,
     query: { rail?: string | undefined; from: LocalDate; to: LocalDate; limit: number },
   ): Promise<readonly Reconciliation[]>;
+  /** Of one day, whoever opened them: the open ones first. */
+  exceptionsOf(db: Db | Tx, query: { rail: string; on: LocalDate; limit: number }): Promise<readonly Exception[]>;
   /** What the rail's clearing accounts held at the instant (default: now), and what that is made of. */
   explainClearing(db: Db | Tx, query: { rail: string; until?: Date | undefined }): Promise<ClearingExplanation>;
 }
@@ -60,7 +64,7 @@ export function makeReconciliation({
       state: decideState({ hasList: await store.hasList(tx, span), unlisted, openExceptions }),
       madeAt: now,
     };
-    await store.saveReconciliation(tx, result);
+    await saveReconciliation(tx, result);
     return result;
   }
 
@@ -77,7 +81,8 @@ export function makeReconciliation({
 
   return {
     reconcileDay,
-    list: store.listReconciliations,
+    list: listReconciliations,
+    exceptionsOf: listDayExceptions,
     async explainClearing(db, { rail, until = clock.now() }) {
       const { currency } = requireRail(rail).config;
       return explain({ rail, currency, until, ...(await store.readClearing(db, { rail, currency, until })) });

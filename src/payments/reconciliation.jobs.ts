@@ -2,7 +2,8 @@ import { addDays, DAY_MS, HOUR_MS, localDateOf, MINUTE_MS, type Clock } from "..
 import type { Database } from "../platform/database.ts";
 import type { OpenRail, OpenRails } from "./open-rails.ts";
 import type { Reconciliations } from "./reconciliation.commands.ts";
-import { findDueDays, tryLockRail } from "./reconciliation.store.ts";
+import { findDueDays } from "./reconciliation-results.store.ts";
+import { tryLockRail } from "./reconciliation.store.ts";
 
 /** Late callbacks and the sweep of the last hours come first; then the day is as whole as it will be by itself. */
 const READY_AFTER_MS = 3 * HOUR_MS;

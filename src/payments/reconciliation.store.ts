@@ -1,7 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { MakeId } from "../kernel/ids.ts";
 import type { Currency } from "../kernel/money.ts";
-import type { LocalDate } from "../kernel/time.ts";
 import { column, rowsTable, type Db, type Tx } from "../platform/database.ts";
 import { sidesOf, type Span } from "./reconciliation-sides.store.ts";
 import {
@@ -10,7 +9,6 @@ import {
   type ClearingPartName,
   type Difference,
   type Reconciliation,
-  type ReconciliationState,
 } from "./reconciliation.ts";
 
 /** A row of exceptions is some hundred bytes; a day without any list at all still goes in by pieces. */
@@ -205,49 +203,6 @@ export async function countOpen(
   return Number(row?.count ?? 0);
 }
 
-export async function saveReconciliation(tx: Tx, result: Reconciliation): Promise<void> {
-  await tx.execute(sql`
-    insert into payments.reconciliations (rail, on_date, currency, listed_minor, booked_minor, clearing_minor, exceptions, state, made_at)
-    values (${result.rail}, ${result.on}::date, ${result.currency}, ${result.listed.minor.toString()}, ${result.booked.minor.toString()},
-      ${result.clearing.minor.toString()}, ${result.exceptions}, ${result.state}, ${result.madeAt.toISOString()})
-    on conflict (rail, on_date, currency) do update set listed_minor = excluded.listed_minor, booked_minor = excluded.booked_minor,
-      clearing_minor = excluded.clearing_minor, exceptions = excluded.exceptions, state = excluded.state, made_at = excluded.made_at`);
-}
-
-interface Row extends Record<string, unknown> {
-  rail: string;
-  on_date: LocalDate;
-  currency: Currency;
-  listed_minor: string;
-  booked_minor: string;
-  clearing_minor: string;
-  exceptions: number;
-  state: ReconciliationState;
-  made_at: string;
-}
-
-/** Newest day first. */
-export async function listReconciliations(
-  db: Db | Tx,
-  { rail, from, to, limit }: { rail?: string | undefined; from: LocalDate; to: LocalDate; limit: number },
-): Promise<readonly Reconciliation[]> {
-  const rows = await db.execute<Row>(sql`
-    select rail, on_date::text, currency, listed_minor, booked_minor, clearing_minor, exceptions, state, made_at from payments.reconciliations
-    where (${rail ?? null}::text is null or rail = ${rail ?? null}) and on_date between ${from}::date and ${to}::date
-    order by on_date desc, rail, currency limit ${limit}`);
-  return rows.map((row) => ({
-    rail: row.rail,
-    on: row.on_date,
-    currency: row.currency,
-    listed: { minor: BigInt(row.listed_minor), currency: row.currency },
-    booked: { minor: BigInt(row.booked_minor), currency: row.currency },
-    clearing: { minor: BigInt(row.clearing_minor), currency: row.currency },
-    exceptions: row.exceptions,
-    state: row.state,
-    madeAt: new Date(row.made_at),
-  }));
-}
-
 /** The balance of the rail's clearing accounts as it was at the instant, and what it is made of. */
 export async function readClearing(
   db: Db | Tx,
@@ -284,36 +239,4 @@ export async function readClearing(
         named: Number(row.named),
       })),
   };
-}
-
-/** Days that are over and were not looked at since, or were not agreed and are worth another look; oldest first. */
-export async function findDueDays(
-  db: Db | Tx,
-  {
-    rail,
-    currency,
-    zone,
-    yesterday,
-    earliest,
-    readyAfterMs,
-    again,
-  }: {
-    rail: string;
-    currency: Currency;
-    zone: string;
-    yesterday: LocalDate;
-    earliest: LocalDate;
-    readyAfterMs: number;
-    again: Date;
-  },
-): Promise<readonly LocalDate[]> {
-  const rows = await db.execute<{ on_date: LocalDate }>(sql`
-    with first as (select coalesce(min(on_date), ${yesterday}::date) as on_date from payments.reconciliations where rail = ${rail} and currency = ${currency})
-    select day::date::text as on_date
-    from first, generate_series(greatest(first.on_date, ${earliest}::date), ${yesterday}::date, interval '1 day') as day
-    left join payments.reconciliations r on r.rail = ${rail} and r.currency = ${currency} and r.on_date = day::date
-    where r.rail is null or r.made_at < ((day::date + 1)::timestamp at time zone ${zone}) + make_interval(secs => ${readyAfterMs / 1_000})
-      or (r.state <> 'agreed' and r.made_at < ${at(again)})
-    order by day`);
-  return rows.map(({ on_date }) => on_date);
 }
