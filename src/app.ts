@@ -27,6 +27,8 @@ import {
   makePayoutSteps,
   makeRailDoors,
   makeReceipts,
+  makeReconciliation,
+  makeReconciliationSteps,
   makeRequestLoop,
   makeReversals,
   makeSettleLoop,
@@ -38,6 +40,7 @@ import {
   type OpenRails,
   type Payouts,
   type Receipts,
+  type Reconciliations,
   type RequestLoop,
   type SettleLoop,
   type Sweeper,
@@ -60,6 +63,7 @@ export interface Modules {
   readonly rails: OpenRails;
   readonly intents: Intents;
   readonly payouts: Payouts;
+  readonly reconciliations: Reconciliations;
   readonly credit: Credit;
   readonly cash: AgentCash;
   readonly messaging: Messaging;
@@ -160,6 +164,7 @@ function makeModules({
         if (contractId !== null) await credit.returnRefundable(tx, { contractId: contractId as ContractId, amount });
       },
     }),
+    reconciliations: makeReconciliation({ clock, makeId, rails }),
     credit,
     messaging,
   };
@@ -228,6 +233,7 @@ export async function buildApp({
       makePayoutSteps({ database, clock, rails, payouts }),
       makeEnquirySteps({ database, clock, rails }),
       async () => ((await sweeper.once()) > 0 ? 1 : 0),
+      makeReconciliationSteps({ database, clock, rails, reconciliations: modules.reconciliations }),
     ],
     pauseMs: REQUEST_PAUSE_MS,
     onFault: (error) => log.warn({ error }, "A step towards a provider failed; it is tried again."),

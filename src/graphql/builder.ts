@@ -20,7 +20,7 @@ import {
   TooMany,
 } from "../kernel/refusal.ts";
 import { parseLocalDate, type LocalDate } from "../kernel/time.ts";
-import type { StoredReceipt, SuspenseItem } from "../payments/payments.ts";
+import type { Intent, Payout, StoredReceipt, SuspenseItem, Sweep } from "../payments/payments.ts";
 import type { GraphqlContext } from "./context.ts";
 import { PAGE_DEFAULT, PAGE_MAX } from "./connections.ts";
 
@@ -41,6 +41,9 @@ interface Types {
     Token: Token;
     Receipt: StoredReceipt;
     SuspenseItem: SuspenseItem;
+    PaymentIntent: Intent;
+    Payout: Payout;
+    Sweep: Sweep;
     PlanVersion: PlanVersion;
     Contract: Contract;
   };

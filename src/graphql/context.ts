@@ -5,7 +5,14 @@ import type { Customers } from "../customers/customers.ts";
 import type { Devices } from "../devices/devices.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { AgentCash, Receipts } from "../payments/payments.ts";
+import type {
+  AgentCash,
+  Intents,
+  OpenRails,
+  Payouts,
+  Receipts,
+  Reconciliations,
+} from "../payments/payments.ts";
 import type { Db } from "../platform/database.ts";
 
 /** The faces that resolvers call; `app.ts` fills it. */
@@ -15,6 +22,10 @@ export interface Services {
   readonly devices: Devices;
   readonly ledger: Ledger;
   readonly receipts: Receipts;
+  readonly rails: OpenRails;
+  readonly intents: Intents;
+  readonly payouts: Payouts;
+  readonly reconciliations: Reconciliations;
   readonly credit: Credit;
   readonly cash: AgentCash;
 }

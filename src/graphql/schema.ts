@@ -10,6 +10,7 @@ import { defineCustomers } from "./customers.ts";
 import { defineDevices } from "./devices.ts";
 import { definePayments } from "./payments.ts";
 import { definePlans } from "./plans.ts";
+import { defineRails } from "./rails.ts";
 
 /** The committed form of the schema, at the top of the repository. */
 export const SCHEMA_FILE = fileURLToPath(new URL("../../schema.graphql", import.meta.url));
@@ -24,6 +25,7 @@ export function buildSchema(): GraphQLSchema {
   definePlans(builder, { currency });
   defineContracts(builder);
   defineContractCommands(builder);
+  defineRails(builder, { currency });
   defineCash(builder, { currency });
   return builder.toSchema({});
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import supertest from "supertest";
 import { afterAll, beforeAll } from "vitest";
 import { makeAccess, type Role } from "../../src/access/access.ts";
@@ -11,7 +12,13 @@ import { makeIds } from "../../src/kernel/ids.ts";
 import { makeManualClock, type Clock } from "../../src/kernel/time.ts";
 import { makeLedger } from "../../src/ledger/ledger.ts";
 import { NotFound } from "../../src/kernel/refusal.ts";
-import { makeAgentCash, makeReceipts } from "../../src/payments/payments.ts";
+import {
+  makeAgentCash,
+  makeIntents,
+  makePayouts,
+  makeReceipts,
+  makeReconciliation,
+} from "../../src/payments/payments.ts";
 import type { Db } from "../../src/platform/database.ts";
 import { makeHttp, type Http } from "../../src/platform/http.ts";
 import { useDatabase } from "../support/database.ts";
@@ -46,6 +53,17 @@ function makeServices(db: Db, clock: Clock, news: News[]): Services {
     devices,
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
+    rails: new Map(),
+    intents: makeIntents({ clock, makeId, makeCorrelation: randomUUID, rails: new Map() }),
+    payouts: makePayouts({
+      ledger,
+      clock,
+      makeId,
+      makeCorrelation: randomUUID,
+      rails: new Map(),
+      onFailed: () => Promise.resolve(),
+    }),
+    reconciliations: makeReconciliation({ clock, makeId, rails: new Map() }),
     credit,
     cash: makeAgentCash({
       ledger,
