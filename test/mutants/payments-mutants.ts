@@ -27,13 +27,13 @@ export const paymentsMutants: readonly Mutant[] = [
     caughtBy: { file: STANDS, test: "money for a contract stands at the provider, and nothing of it in suspense" },
   },
   {
-    name: "the same payment with another amount is taken for a repeat",
+    name: "the same payment for another account is taken for a repeat",
     file: "src/payments/arrivals.ts",
-    find: 'amount?.minor.toString() ?? "",',
-    replace: '"",',
+    find: 'creditParty,\n    reference,\n    at?.toISOString() ?? "",',
+    replace: 'creditParty,\n    at?.toISOString() ?? "",',
     caughtBy: {
-      file: "test/scenario/c2b-confirmation.test.ts",
-      test: "the same id with another amount is a 409 and stands in quarantine; the first stays as it was",
+      file: STANDS,
+      test: "the same payment for another account is a conflict, and the money stays where it was",
     },
   },
   {
