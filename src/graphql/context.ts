@@ -5,14 +5,7 @@ import type { Customers } from "../customers/customers.ts";
 import type { Devices } from "../devices/devices.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type {
-  AgentCash,
-  Intents,
-  OpenRails,
-  Payouts,
-  Receipts,
-  Reconciliations,
-} from "../payments/payments.ts";
+import type { AgentCash, Intents, OpenRails, Payouts, Receipts, Reconciliations } from "../payments/payments.ts";
 import type { Db } from "../platform/database.ts";
 
 /** The faces that resolvers call; `app.ts` fills it. */

@@ -30,7 +30,8 @@ const PAYOUT_STATES = ["created", "sending", "pending", "completed", "failed"] a
 
 interface Ability {
   readonly name: string;
-  readonly able: Able<object>;
+  /** Null: it can. */
+  readonly cannot: string | null;
 }
 
 /** The rails: what each can do, what we asked of them, what they listed, and whether both sides agree. */
@@ -46,12 +47,8 @@ function defineRail(builder: Builder, currency: EnumRef<BuilderTypes, Currency>)
   const ability = builder.objectRef<Ability>("RailAbility").implement({
     fields: (t) => ({
       name: t.exposeString("name", { description: "requestPayment, enquire, refund or list." }),
-      isAble: t.boolean({ resolve: ({ able }) => isAble(able) }),
-      cannot: t.string({
-        nullable: true,
-        description: "Why not, in a sentence.",
-        resolve: ({ able }) => (isAble(able) ? null : able.cannot),
-      }),
+      isAble: t.boolean({ resolve: ({ cannot }) => cannot === null }),
+      cannot: t.exposeString("cannot", { nullable: true, description: "Why not, in a sentence." }),
     }),
   });
   const sweep = builder.objectType("Sweep", {
@@ -84,8 +81,12 @@ function defineRail(builder: Builder, currency: EnumRef<BuilderTypes, Currency>)
       }),
       abilities: t.field({
         type: [ability],
-        resolve: ({ rail: { requestPayment, enquire, refund, list } }) =>
-          Object.entries({ requestPayment, enquire, refund, list }).map(([name, able]) => ({ name, able })),
+        resolve: ({ rail: { requestPayment, enquire, refund, list } }) => [
+          { name: "requestPayment", cannot: cannotOf(requestPayment) },
+          { name: "enquire", cannot: cannotOf(enquire) },
+          { name: "refund", cannot: cannotOf(refund) },
+          { name: "list", cannot: cannotOf(list) },
+        ],
       }),
       pendingRequests: t.int({
         description: "Requests and payouts that are not over.",
@@ -371,4 +372,8 @@ function checkRows(limit: number | null | undefined): number {
   const rows = limit ?? 100;
   if (rows < 1 || rows > ROWS_MAX) throw new InvalidInput(`limit is 1 to ${ROWS_MAX}.`, "limit");
   return rows;
+}
+
+function cannotOf<Act extends object>(ability: Able<Act>): string | null {
+  return isAble(ability) ? null : ability.cannot;
 }

@@ -46,7 +46,16 @@ function makeServices(db: Db, clock: Clock, news: News[]): Services {
   const customers = makeCustomers({ clock, makeId, country: "KE" });
   const devices = makeDevices({ clock, makeId, keySeal: makeKeySeal(Buffer.alloc(32, 7)) });
   const announce = (_tx: unknown, told: readonly News[]) => Promise.resolve(void news.push(...told));
-  const credit = makeCredit({ db, clock, makeId, zoneOf: () => "Africa/Nairobi", ledger, customers, devices, announce });
+  const credit = makeCredit({
+    db,
+    clock,
+    makeId,
+    zoneOf: () => "Africa/Nairobi",
+    ledger,
+    customers,
+    devices,
+    announce,
+  });
   return {
     access: makeAccess({ db, clock, makeId, passwordCost }),
     customers,
