@@ -6,11 +6,9 @@ import type { LocalDate } from "../kernel/time.ts";
 import {
   ADAPTERS,
   countPending,
-  isAble,
   listSweeps,
   pageIntents,
   pagePayouts,
-  type Able,
   type ClearingExplanation,
   type ClearingPart,
   type Exception,
@@ -258,9 +256,12 @@ function defineReconciliations(builder: Builder, currency: EnumRef<BuilderTypes,
       no_list: { description: "Something is in no list of the provider's: only books and ledger were compared." },
     } as const,
   });
-  const exception = builder.objectRef<Exception>("ReconciliationException").implement({
+  const exception = builder.objectType("ReconciliationException", {
+    description: "Something between a provider's books and ours that a person must explain.",
     fields: (t) => ({
       id: t.exposeID("id"),
+      rail: t.exposeString("rail"),
+      onDate: t.exposeString("onDate", { description: "On the channel's calendar, such as 2026-11-20." }),
       kind: t.exposeString("kind"),
       subject: t.exposeString("subject", { description: "The provider's reference, or what stands for it." }),
       amount: t.field({ type: "Money", resolve: ({ amount }) => amount }),
@@ -374,6 +375,6 @@ function checkRows(limit: number | null | undefined): number {
   return rows;
 }
 
-function cannotOf<Act extends object>(ability: Able<Act>): string | null {
-  return isAble(ability) ? null : ability.cannot;
+function cannotOf(ability: object): string | null {
+  return "cannot" in ability && typeof ability.cannot === "string" ? ability.cannot : null;
 }
