@@ -8,13 +8,17 @@ import type { World } from "./world.ts";
 export async function tamper({ owner, ground }: World, { ids }: Book, how: keyof typeof TAMPERINGS): Promise<void> {
   const cash = String(ids.get("system/cash"));
   const held = String(ids.get("held"));
-  const post = (declared: number, [debit, credit]: readonly [number, number]): Promise<unknown> =>
+  const post = (
+    declared: number,
+    [debit, credit]: readonly [number, number],
+    [other, currency]: readonly [string, string] = [held, "KES"],
+  ): Promise<unknown> =>
     owner.begin(async (tx) => {
       const id = crypto.randomUUID();
       await tx`insert into ledger.transactions (id, kind, memo, idempotency_key, input_hash, posting_count, effective_at, posted_at, actor)
         values (${id}, 'by hand', '', ${id}, '\\x00', ${declared}, now(), now(), 'owner')`;
       await tx`insert into ledger.postings (transaction_id, line, account_id, amount_minor, currency)
-        values (${id}, 0, ${cash}, ${debit}, 'KES'), (${id}, 1, ${held}, ${credit}, 'KES')`;
+        values (${id}, 0, ${cash}, ${debit}, 'KES'), (${id}, 1, ${other}, ${credit}, ${currency})`;
     });
   switch (how) {
     case "update balances":
@@ -29,6 +33,8 @@ export async function tamper({ owner, ground }: World, { ids }: Book, how: keyof
       return void (await owner`delete from ledger.transactions where id = ${ground.transactionId}`);
     case "post out of balance":
       return void (await post(2, [100, -99]));
+    case "post in two currencies":
+      return void (await post(2, [100, -100], [ground.foreignAccountId, "UGX"]));
     case "post fewer than declared":
       return void (await post(3, [100, -100]));
     case "add to a transaction":

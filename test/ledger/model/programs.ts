@@ -57,6 +57,7 @@ export const TAMPERINGS = {
   "update postings": "WA001",
   "delete transactions": "WA001",
   "post out of balance": "WA002",
+  "post in two currencies": "WA002",
   "post fewer than declared": "WA003",
   "add to a transaction": "WA003",
 } as const;

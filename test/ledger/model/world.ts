@@ -11,8 +11,12 @@ import { freeForAll, makeTurnstile, type Turnstile } from "./turnstile.ts";
 /** One database and the connections that all runs share; each run has accounts and keys of its own. */
 export interface World {
   readonly owner: ReturnType<typeof openClient>;
-  /** A transaction and an account outside of every run, for what must be refused. */
-  readonly ground: { readonly transactionId: TransactionId; readonly accountId: string };
+  /** A transaction and accounts outside of every run, for what must be refused. */
+  readonly ground: {
+    readonly transactionId: TransactionId;
+    readonly accountId: string;
+    readonly foreignAccountId: string;
+  };
   /** How often what happened, so that a run in which nothing ever met is noticed. */
   readonly seen: { count(what: string): void; readonly counts: ReadonlyMap<string, number> };
   /** Performs a program on the real ledger and compares; throws with a person's words when they differ. */
@@ -58,9 +62,9 @@ async function layGround(database: Database | undefined, name: string): Promise<
   if (database === undefined) throw new Error("A world has clients.");
   const { ledger, makeId } = makeProcess();
   return await database.db.transaction(async (tx) => {
-    const [left = 0n, right = 0n, unused = 0n] = await ledger.openAccounts(
+    const [left = 0n, right = 0n, unused = 0n, foreign = 0n] = await ledger.openAccounts(
       tx,
-      ["cash", "held", "late"].map((code) => specOf(`${name}-ground`, code)),
+      ["cash", "held", "late", "system/cash/UGX"].map((code) => specOf(`${name}-ground`, code)),
     );
     const [posted] = await ledger.post(tx, [
       {
@@ -76,7 +80,7 @@ async function layGround(database: Database | undefined, name: string): Promise<
       },
     ]);
     if (posted === undefined) throw new Error("Nothing was posted.");
-    return { transactionId: posted.id, accountId: String(unused) };
+    return { transactionId: posted.id, accountId: String(unused), foreignAccountId: String(foreign) };
   });
 }
 
