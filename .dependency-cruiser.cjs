@@ -36,7 +36,7 @@ const rooms = Object.keys(arrows);
 const foundation = ["platform", "kernel"];
 
 /** The only files that may reach past a face: they put the house together. */
-const composition = "^src/(app|main|demo|announcement)[.]ts$";
+const composition = "^src/(app|modules|main|demo|announcement|desk-rooms)[.]ts$";
 
 /** Effects live in files whose name says so: `.store`, `.http`, `.jobs`, `.mqtt`. */
 const acting = "[.](store|http|jobs|mqtt)[.]ts$";
@@ -57,7 +57,10 @@ const face = (room) => `^src/${room}/${room}[.]ts$`;
 
 const unknownRoom = {
   path: "^src/",
-  pathNot: [`^src/(${[...rooms, ...foundation].join("|")})/`, "^src/(app|main|demo|announcement|config)[.]ts$"],
+  pathNot: [
+    `^src/(${[...rooms, ...foundation].join("|")})/`,
+    "^src/(app|modules|main|demo|announcement|desk-rooms|config)[.]ts$",
+  ],
 };
 
 module.exports = {

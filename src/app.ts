@@ -1,46 +1,23 @@
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { Counter, Gauge, Registry } from "prom-client";
 import { sql } from "drizzle-orm";
-import { makeAccess, type Access } from "./access/access.ts";
-import { announcementOf } from "./announcement.ts";
-import { channelsOf, type AppRole, type Config } from "./config.ts";
-import { formatAccountNumber, makeCredit, type Credit } from "./credit/credit.ts";
-import { makeCustomers, type Customers } from "./customers/customers.ts";
-import { makeDevices, type Devices } from "./devices/devices.ts";
-import { makeKeySeal } from "./devices/key-seal.ts";
+import type { AppRole, Config } from "./config.ts";
 import { makeGraphql } from "./graphql/graphql.http.ts";
-import { makeIds, type ContractId, type MakeId } from "./kernel/ids.ts";
-import { NotFound } from "./kernel/refusal.ts";
+import { makeIds, type MakeId } from "./kernel/ids.ts";
 import { systemClock, type Clock } from "./kernel/time.ts";
-import { makeLedger, type Ledger } from "./ledger/ledger.ts";
-import { makeAfricasTalkingGateway } from "./messaging/gateway.africastalking.ts";
 import { makeDeliveryReportRouter } from "./messaging/messaging.http.ts";
 import { startMessageJobs } from "./messaging/messaging.jobs.ts";
-import { makeMessaging, type Messaging } from "./messaging/messaging.ts";
 import {
-  makeAgentCash,
   makeEnquirySteps,
-  makeIntents,
   makeIntentSteps,
   makeNoticeJobs,
-  makePayouts,
   makePayoutSteps,
   makeRailDoors,
-  makeReceipts,
-  makeReconciliation,
   makeReconciliationSteps,
   makeRequestLoop,
   makeReversals,
   makeSettleLoop,
   makeSweeper,
-  openRails,
-  type AgentCash,
-  type ChannelConfig,
-  type Intents,
-  type OpenRails,
-  type Payouts,
-  type Receipts,
-  type Reconciliations,
   type RequestLoop,
   type SettleLoop,
   type Sweeper,
@@ -50,24 +27,9 @@ import { makeHttp } from "./platform/http.ts";
 import { openJobs } from "./platform/jobs.ts";
 import { makeLog, type Log } from "./platform/log.ts";
 import { makeMqttGateway } from "./platform/mqtt.ts";
-import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
+import { makeModules, type Modules } from "./modules.ts";
+import type { OutboundSettings } from "./platform/outbound-http.ts";
 import { makeOutboxRelay } from "./platform/outbox.ts";
-
-/** The modules' faces, built once and wired to each other. */
-export interface Modules {
-  readonly access: Access;
-  readonly customers: Customers;
-  readonly devices: Devices;
-  readonly ledger: Ledger;
-  readonly receipts: Receipts;
-  readonly rails: OpenRails;
-  readonly intents: Intents;
-  readonly payouts: Payouts;
-  readonly reconciliations: Reconciliations;
-  readonly credit: Credit;
-  readonly cash: AgentCash;
-  readonly messaging: Messaging;
-}
 
 export interface App extends Modules {
   readonly config: Config;
@@ -91,84 +53,6 @@ const RELAY_BATCH_MAX = 200;
 const RELAY_SWEEP_MS = 1_000;
 const ACCESS_SWEEP_MS = 3_600_000;
 const REQUEST_PAUSE_MS = 1_000;
-
-function makeModules({
-  config,
-  database,
-  clock,
-  makeId,
-  publicUrl,
-  outbound,
-}: {
-  config: Config;
-  database: Database;
-  clock: Clock;
-  makeId: MakeId;
-  publicUrl: () => string;
-  outbound: Partial<OutboundSettings>;
-}): Modules {
-  const { db } = database;
-  if (config.sealingKey === undefined) throw new Error("WASHA_KEY is needed.");
-  const ledger = makeLedger({ clock, makeId });
-  const customers = makeCustomers({ clock, makeId, country: config.country });
-  const devices = makeDevices({ clock, makeId, keySeal: makeKeySeal(config.sealingKey) });
-  const gateway = makeAfricasTalkingGateway({
-    username: config.smsUsername ?? "unset",
-    apiKey: config.smsApiKey ?? "unset",
-    ...(config.smsSender === undefined ? {} : { from: config.smsSender }),
-    ...(config.smsBaseUrl === undefined ? {} : { baseUrl: config.smsBaseUrl }),
-  });
-  const messaging = makeMessaging({ db, clock, makeId, gateway });
-  const credit = makeCredit({
-    db,
-    clock,
-    makeId,
-    zoneOf: (currency) => config.countries.find((one) => one.currency === currency)?.zone ?? config.zone,
-    ledger,
-    customers,
-    devices,
-    announce: (tx, news) => messaging.append(tx, news.flatMap(announcementOf)),
-  });
-  const rails = openRails({
-    channels: channelsOf(config),
-    publicUrl,
-    clock,
-    httpFor: (channel) => makeOutboundHttp({ baseUrl: baseUrlOf(channel), clock, ...outbound }),
-  });
-  return {
-    access: makeAccess({ db, clock, makeId }),
-    customers,
-    devices,
-    ledger,
-    receipts: makeReceipts({ ledger, clock, makeId }),
-    cash: makeAgentCash({
-      ledger,
-      clock,
-      makeId,
-      zone: config.zone,
-      requireContract: async (tx, id) => {
-        const found = await credit.find(tx, id);
-        if (found === undefined) throw new NotFound("contract", "contractId");
-        return { reference: formatAccountNumber(found.accountNumber), currency: found.currency };
-      },
-    }),
-    rails,
-    intents: makeIntents({ clock, makeId, makeCorrelation: randomUUID, rails }),
-    payouts: makePayouts({
-      ledger,
-      clock,
-      makeId,
-      makeCorrelation: randomUUID,
-      rails,
-      onFailed: async (tx, { contractId, amount }) => {
-        if (contractId !== null) await credit.returnRefundable(tx, { contractId: contractId as ContractId, amount });
-      },
-    }),
-    reconciliations: makeReconciliation({ clock, makeId, rails }),
-    credit,
-    messaging,
-  };
-}
 
 /**
  * The composition root: builds every module, lists every route, loop and schedule. Nothing runs before `start`. The roles
@@ -401,18 +285,6 @@ function makeCounters(registry: Registry, database: Database) {
       registers,
     }),
   };
-}
-
-/** Every adapter has this setting; its own check refused a channel without. */
-function baseUrlOf({ name, settings }: ChannelConfig): string {
-  if (
-    typeof settings === "object" &&
-    settings !== null &&
-    "baseUrl" in settings &&
-    typeof settings.baseUrl === "string"
-  )
-    return settings.baseUrl;
-  throw new Error(`Bug: channel ${name} has no base URL.`);
 }
 
 /** A device's MQTT password follows from its serial and our key, so there is none to store and none to steal. */

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { createReadStream, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { ConfigRefused, ROLES, VARIABLES, readConfig, requireServing, type AppRole, type Config } from "./config.ts";
 import { formatAccountNumber } from "./credit/account-number.ts";
@@ -116,6 +116,54 @@ async function importBook(folder: string, { devices, area }: { devices: string; 
   }
 }
 
+async function importStatement(
+  file: string,
+  { rail, account, mapping }: { rail: string; account: string; mapping?: string },
+): Promise<void> {
+  const config = requireServing(readConfig(), []);
+  const { buildApp } = await import("./app.ts");
+  const app = await buildApp({ config, roles: [] });
+  try {
+    const open = app.rails.get(rail);
+    if (open === undefined)
+      throw new Stop(`There is no rail "${rail}". Configured: ${[...app.rails.keys()].join(", ") || "none"}.`);
+    const report = await app.statements.importStatement(createReadStream(file), {
+      channel: open.rail.channel,
+      shortcode: account,
+      format: mapping === undefined ? "mpesa" : { mapping },
+      fileName: basename(file),
+      actor: "command line",
+      onProgress: ({ lines }) => void (process.stderr.isTTY && process.stderr.write(`\r${lines} lines`)),
+    });
+    const { linesTotal, taken, known, refused, skipped, isRepeated } = report;
+    process.stdout.write(
+      `${isRepeated ? "This file was imported before; nothing was done. " : ""}${linesTotal} lines: ${taken} taken, ${known} were there before, ${refused} refused, ${skipped} skipped.\n`,
+    );
+    for (const { line, detail } of report.refusedLines) process.stdout.write(`  line ${line}: ${detail ?? ""}\n`);
+  } finally {
+    await app.stop();
+  }
+}
+
+async function saveMapping(name: string, file: string): Promise<void> {
+  const config = requireServing(readConfig(), []);
+  const mapping: unknown = JSON.parse(readFileSync(file, "utf8"));
+  const { buildApp } = await import("./app.ts");
+  const app = await buildApp({ config, roles: [] });
+  try {
+    await app.database.db.transaction((tx) => app.statements.saveMapping(tx, { name, mapping, actor: "command line" }));
+    process.stdout.write(`The mapping ${name} is saved.\n`);
+  } finally {
+    await app.stop();
+  }
+}
+
+/** The providers' side of every rail, for trying things out; it takes its own options, --help among them. */
+async function simulateRail(options: readonly string[]): Promise<void> {
+  const { runRailSimulator } = await import("../simulators/rail/main.ts");
+  process.exitCode = await runRailSimulator(options, { input: process.stdin, output: process.stdout });
+}
+
 async function createStaff(
   email: string,
   { name, role, area }: { name: string; role: string; area?: string },
@@ -184,6 +232,27 @@ function program(): Command {
     .requiredOption("--devices <file>", "device exchange CSV with the serials BOOK-<account id>")
     .option("--area <area>", "the area the customers belong to", "imported")
     .action(importBook);
+  imports
+    .command("statement <file>")
+    .description(
+      "A provider's statement: the M-Pesa organisation statement, or any CSV with a saved mapping. The whole file or nothing of it; see docs/statements.md.",
+    )
+    .requiredOption("--rail <name>", "the channel it is of")
+    .requiredOption("--account <number>", "our paybill, till or wallet that it is of")
+    .option("--mapping <name>", "how to read it; left out: the M-Pesa organisation statement")
+    .action(importStatement);
+  imports
+    .command("mapping <name> <file>")
+    .description("Save how a provider's CSV is read, from a JSON file.")
+    .action(saveMapping);
+  washa
+    .command("simulate")
+    .description("Stand in for others, to try things out.")
+    .command("rail [options...]")
+    .description("Every mobile-money provider from the other side; `simulate rail --help` tells more.")
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(simulateRail);
   washa
     .command("staff <email>")
     .description("Add a person who may sign in; the password is read from standard input.")

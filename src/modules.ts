@@ -1,0 +1,169 @@
+import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeAccess, type Access } from "./access/access.ts";
+import { announcementOf } from "./announcement.ts";
+import { channelsOf, type Config } from "./config.ts";
+import { formatAccountNumber, makeCredit, type Credit } from "./credit/credit.ts";
+import { makeCustomers, type Customers } from "./customers/customers.ts";
+import { deskContracts, tellDeskHistory } from "./desk-rooms.ts";
+import { makeDevices, type Devices } from "./devices/devices.ts";
+import { makeKeySeal } from "./devices/key-seal.ts";
+import type { MakeId } from "./kernel/ids.ts";
+import { NotFound } from "./kernel/refusal.ts";
+import type { Clock } from "./kernel/time.ts";
+import { makeLedger, type Ledger } from "./ledger/ledger.ts";
+import { makeAfricasTalkingGateway } from "./messaging/gateway.africastalking.ts";
+import { makeMessaging, type Messaging } from "./messaging/messaging.ts";
+import { storeArrivals } from "./payments/arrivals.store.ts";
+import {
+  makeAgentCash,
+  makeDesk,
+  makeIntents,
+  makePayoutReturns,
+  makePayouts,
+  makeReceipts,
+  makeReconciliation,
+  makeStatements,
+  openRails,
+  type AgentCash,
+  type ChannelConfig,
+  type Desk,
+  type Intents,
+  type OpenRails,
+  type Payouts,
+  type Receipts,
+  type Reconciliations,
+  type Statements,
+} from "./payments/payments.ts";
+import type { Database } from "./platform/database.ts";
+import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
+
+/** The modules' faces, built once and wired to each other. */
+export interface Modules {
+  readonly access: Access;
+  readonly customers: Customers;
+  readonly devices: Devices;
+  readonly ledger: Ledger;
+  readonly receipts: Receipts;
+  readonly rails: OpenRails;
+  readonly intents: Intents;
+  readonly payouts: Payouts;
+  readonly desk: Desk;
+  readonly statements: Statements;
+  readonly reconciliations: Reconciliations;
+  readonly credit: Credit;
+  readonly cash: AgentCash;
+  readonly messaging: Messaging;
+}
+
+/** Builds every module and wires what one needs from another; nothing runs yet. */
+export function makeModules({
+  config,
+  database,
+  clock,
+  makeId,
+  publicUrl,
+  outbound,
+}: {
+  config: Config;
+  database: Database;
+  clock: Clock;
+  makeId: MakeId;
+  publicUrl: () => string;
+  outbound: Partial<OutboundSettings>;
+}): Modules {
+  const { db } = database;
+  if (config.sealingKey === undefined) throw new Error("WASHA_KEY is needed.");
+  const ledger = makeLedger({ clock, makeId });
+  const customers = makeCustomers({ clock, makeId, country: config.country });
+  const devices = makeDevices({ clock, makeId, keySeal: makeKeySeal(config.sealingKey) });
+  const gateway = makeAfricasTalkingGateway({
+    username: config.smsUsername ?? "unset",
+    apiKey: config.smsApiKey ?? "unset",
+    ...(config.smsSender === undefined ? {} : { from: config.smsSender }),
+    ...(config.smsBaseUrl === undefined ? {} : { baseUrl: config.smsBaseUrl }),
+  });
+  const messaging = makeMessaging({ db, clock, makeId, gateway });
+  const credit = makeCredit({
+    db,
+    clock,
+    makeId,
+    zoneOf: (currency) => config.countries.find((one) => one.currency === currency)?.zone ?? config.zone,
+    ledger,
+    customers,
+    devices,
+    announce: (tx, news) => messaging.append(tx, news.flatMap(announcementOf)),
+  });
+  const rails = openRails({
+    channels: channelsOf(config),
+    publicUrl,
+    clock,
+    httpFor: (channel) => makeOutboundHttp({ baseUrl: baseUrlOf(channel), clock, ...outbound }),
+  });
+  const access = makeAccess({ db, clock, makeId });
+  const payouts = makePayouts({
+    ledger,
+    clock,
+    makeId,
+    makeCorrelation: randomUUID,
+    rails,
+    onFailed: makePayoutReturns({ clock, makeId, returnRefundable: credit.returnRefundable }),
+  });
+  return {
+    access,
+    customers,
+    devices,
+    ledger,
+    receipts: makeReceipts({ ledger, clock, makeId }),
+    cash: makeAgentCash({
+      ledger,
+      clock,
+      makeId,
+      zone: config.zone,
+      requireContract: async (tx, id) => {
+        const found = await credit.find(tx, id);
+        if (found === undefined) throw new NotFound("contract", "contractId");
+        return { reference: formatAccountNumber(found.accountNumber), currency: found.currency };
+      },
+    }),
+    rails,
+    intents: makeIntents({ clock, makeId, makeCorrelation: randomUUID, rails }),
+    payouts,
+    desk: makeDesk({
+      ledger,
+      clock,
+      makeId,
+      rails,
+      payouts,
+      contracts: deskContracts({ credit, customers }),
+      approvalAbove: config.approvalAbove,
+      parsePhone: customers.parsePhone,
+      send: (tx, message) => messaging.append(tx, [message]),
+      tellHistory: tellDeskHistory({ access, credit, devices, messaging }),
+    }),
+    statements: makeStatements({
+      db,
+      clock,
+      makeId,
+      ledger,
+      storeArrivals,
+      spoolFolder: join(tmpdir(), "washa-statements"),
+    }),
+    reconciliations: makeReconciliation({ clock, makeId, rails }),
+    credit,
+    messaging,
+  };
+}
+
+/** Every adapter has this setting; its own check refused a channel without. */
+function baseUrlOf({ name, settings }: ChannelConfig): string {
+  if (
+    typeof settings === "object" &&
+    settings !== null &&
+    "baseUrl" in settings &&
+    typeof settings.baseUrl === "string"
+  )
+    return settings.baseUrl;
+  throw new Error(`Bug: channel ${name} has no base URL.`);
+}
