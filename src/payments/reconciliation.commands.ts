@@ -21,7 +21,7 @@ export interface Reconciliations {
   ): Promise<readonly Reconciliation[]>;
   /** Of one day, whoever opened them: the open ones first. */
   exceptionsOf(db: Db | Tx, query: { rail: string; on: LocalDate; limit: number }): Promise<readonly Exception[]>;
-  /** What the rail's clearing accounts held at the instant (default: now), and what that is made of. */
+  /** What the rail's clearing accounts held before the instant (default: with all that is now), and what that is made of. */
   explainClearing(db: Db | Tx, query: { rail: string; until?: Date | undefined }): Promise<ClearingExplanation>;
 }
 
@@ -83,7 +83,7 @@ export function makeReconciliation({
     reconcileDay,
     list: listReconciliations,
     exceptionsOf: listDayExceptions,
-    async explainClearing(db, { rail, until = clock.now() }) {
+    async explainClearing(db, { rail, until = new Date(clock.now().getTime() + 1) }) {
       const { currency } = requireRail(rail).config;
       return explain({ rail, currency, until, ...(await store.readClearing(db, { rail, currency, until })) });
     },
