@@ -50,10 +50,15 @@ export function announcementOf({
       return message("unlocked", { ...paid, token: event.tokens.map(({ digits }) => formatToken(digits)).join(", ") });
     case "refundable":
       return message("payment_refundable", paid);
-    case "taken_back":
+    case "taken_back": {
+      const hasMoved = event.why === "unlinked";
       return event.debt.minor > 0n
-        ? message("payment_taken_back_debt", { ...paid, debt: formatMoney(event.debt) })
-        : message("payment_taken_back", paid);
+        ? message(hasMoved ? "payment_moved_debt" : "payment_taken_back_debt", {
+            ...paid,
+            debt: formatMoney(event.debt),
+          })
+        : message(hasMoved ? "payment_moved" : "payment_taken_back", paid);
+    }
     case "account_unknown":
       return message("account_unknown", { amount: paid.amount, reference: account });
     case "token_again":

@@ -8,6 +8,7 @@ import { parseAccountNumber } from "./account-number.ts";
 import * as store from "./contracts.store.ts";
 import type { Contract, Credit } from "./credit.ts";
 import { arrears, instalments } from "./instalments.ts";
+import { nearAccountNumbers } from "./near-account-numbers.ts";
 import type { Plans } from "./plans.commands.ts";
 import { timeline } from "./timeline.ts";
 
@@ -24,6 +25,10 @@ export type ContractQueries = Pick<
   | "instalmentsOf"
   | "accountsOf"
   | "latestTokens"
+  | "allocationsByCauses"
+  | "findAccountsNear"
+  | "findActiveOf"
+  | "findByReferences"
 >;
 
 /** How far ahead a calendar of a rent without end is shown. */
@@ -114,6 +119,30 @@ export function makeContractQueries({
 
   return {
     findPayable,
+    allocationsByCauses: store.findAllocationsByCauses,
+    async findAccountsNear(db, reference) {
+      const near = new Map(nearAccountNumbers(reference).map(({ number, slip }) => [number, slip]));
+      if (near.size === 0) return [];
+      const found = await store.findByAccountNumbers(db, [...near.keys()]);
+      return found.map((contract) => ({ contract, slip: near.get(contract.accountNumber) ?? "other_words" }));
+    },
+    async findActiveOf(db, customerIds) {
+      return (await store.findActiveOf(db, customerIds)).map(({ id }) => id);
+    },
+    async findByReferences(db, references) {
+      const numbers = new Map(references.map((reference) => [reference, parseAccountNumber(reference)]));
+      const found = await store.findByAccountNumbers(
+        db,
+        [...numbers.values()].filter((number) => number !== undefined),
+      );
+      const ids = new Map(found.map(({ accountNumber, id }) => [accountNumber, id]));
+      return new Map(
+        [...numbers].flatMap(([reference, number]): [string, ContractId][] => {
+          const id = number === undefined ? undefined : ids.get(number);
+          return id === undefined ? [] : [[reference, id]];
+        }),
+      );
+    },
     async find(db, id) {
       return (await store.findMany(db, [id])).get(id);
     },

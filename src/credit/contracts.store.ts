@@ -143,6 +143,16 @@ export async function findMany(db: Db | Tx, ids: readonly ContractId[]): Promise
   return new Map(rows.map((row) => [row.id, contractOf(row)]));
 }
 
+export async function findByAccountNumbers(
+  db: Db | Tx,
+  numbers: readonly AccountNumber[],
+): Promise<readonly ContractRow[]> {
+  const rows = await db.execute<Row>(
+    sql`select * from credit.contracts where account_number = any(${column(numbers, "text")}) order by id`,
+  );
+  return rows.map(contractOf);
+}
+
 export async function findByAccountNumber(db: Db | Tx, number: AccountNumber): Promise<ContractRow | undefined> {
   const [row] = await db.execute<Row>(sql`select * from credit.contracts where account_number = ${number}`);
   return row === undefined ? undefined : contractOf(row);
@@ -165,7 +175,7 @@ export async function list(
 
 /** Active contracts of some customers: a payment without account may belong to one of them. */
 export async function findActiveOf(
-  tx: Tx,
+  tx: Db | Tx,
   customerIds: readonly CustomerId[],
 ): Promise<readonly { id: ContractId; customerId: CustomerId }[]> {
   const rows = await tx.execute<{ id: ContractId; customer_id: CustomerId }>(sql`

@@ -14,6 +14,7 @@ import type { Arrears, Instalment } from "./instalments.ts";
 import { makePlans, type Plans } from "./plans.commands.ts";
 import { makeReceiptJobs } from "./receipts.jobs.ts";
 import { makeTakeBackCommands, type TakeBackCommands } from "./take-back.commands.ts";
+import type { Slip } from "./near-account-numbers.ts";
 import type { LockState, Transition } from "./timeline.ts";
 
 export { dictateAccountNumber, formatAccountNumber, parseAccountNumber, type AccountNumber } from "./account-number.ts";
@@ -22,6 +23,7 @@ export type { NewPlan, Plans } from "./plans.commands.ts";
 export type { PlanVersion, Terms } from "./terms.ts";
 export { dayPriceMinor } from "./terms.ts";
 export type { Instalment, Arrears } from "./instalments.ts";
+export type { Slip } from "./near-account-numbers.ts";
 export type { LockState, Transition } from "./timeline.ts";
 
 export type ContractState = "active" | "paid_off" | "written_off";
@@ -89,8 +91,8 @@ export interface News {
     | { readonly kind: "debt"; readonly debt: Money }
     | { readonly kind: "unlocked"; readonly tokens: readonly Token[] }
     | { readonly kind: "refundable" }
-    /** Money went back after it had bought; what it had bought already is owed. */
-    | { readonly kind: "taken_back"; readonly debt: Money }
+    /** Money went away after it had bought, to its payer or to whom it belongs; what it had bought already is owed. */
+    | { readonly kind: "taken_back"; readonly debt: Money; readonly why: "reversed" | "unlinked" }
     | { readonly kind: "account_unknown" }
     | { readonly kind: "token_again"; readonly tokens: readonly Token[] };
 }
@@ -116,8 +118,14 @@ export interface Credit extends TakeBackCommands {
   ): Promise<Contract>;
   /** What each receipt of a batch buys; see `AllocateReceipts` in payments. */
   allocateReceipts(tx: Tx, receipts: readonly Receipt[]): Promise<readonly Destination[]>;
-  /** Books a receipt from suspense for a contract that a person chose. */
-  matchReceipt(tx: Tx, match: { receipt: Receipt; contractId: ContractId }): Promise<readonly Line[]>;
+  /**
+   * Lets an amount of a receipt from suspense buy on a contract that a person chose, at the price in force when it was paid.
+   * `cause` names the act: allocation and tokens are kept under it, once.
+   */
+  matchReceipt(
+    tx: Tx,
+    match: { receipt: Receipt; contractId: ContractId; amountMinor: bigint; cause: string },
+  ): Promise<readonly Line[]>;
   /** Answers a validation request: may this account be paid now, and how little is too little. */
   findPayable(reference: string): Promise<Payable>;
   find(db: Db | Tx, id: ContractId): Promise<Contract | undefined>;
@@ -129,6 +137,16 @@ export interface Credit extends TakeBackCommands {
     page: { first: number; after?: string | undefined },
   ): Promise<readonly Contract[]>;
   allocations(db: Db | Tx, contractId: ContractId): Promise<readonly AllocationRow[]>;
+  /** What contracts got and gave back under some names, in the order in which it was written. */
+  allocationsByCauses(db: Db | Tx, causes: readonly string[]): Promise<readonly AllocationRow[]>;
+  /** Contracts whose account number is one slip of the finger away from what was typed. Guesses for a person, never for a rule. */
+  findAccountsNear(
+    db: Db | Tx,
+    reference: string,
+  ): Promise<readonly { readonly contract: Contract; readonly slip: Slip }[]>;
+  findActiveOf(db: Db | Tx, customerIds: readonly CustomerId[]): Promise<readonly ContractId[]>;
+  /** The contracts that some typed accounts name exactly. */
+  findByReferences(db: Db | Tx, references: readonly string[]): Promise<ReadonlyMap<string, ContractId>>;
   timelineOf(db: Db | Tx, contractId: ContractId): Promise<readonly Transition[]>;
   lockState(contract: Contract): LockState;
   instalmentsOf(db: Db | Tx, contract: Contract): Promise<{ calendar: readonly Instalment[]; arrears: Arrears }>;

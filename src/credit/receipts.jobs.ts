@@ -11,7 +11,7 @@ import { formatAccountNumber, parseAccountNumber, type AccountNumber } from "./a
 import { allocate, missingForUnit, type Allocation, type Standing } from "./allocate.ts";
 import * as store from "./contracts.store.ts";
 import type { ContractRow, TermsRow } from "./contracts.store.ts";
-import type { AllocationRow, Announce, News } from "./credit.ts";
+import type { AllocationRow, Announce, Credit, News } from "./credit.ts";
 import type { Plans } from "./plans.commands.ts";
 import type { PlanVersion } from "./terms.ts";
 
@@ -36,7 +36,7 @@ export interface Workspace {
 
 export interface ReceiptJobs {
   allocateReceipts(tx: Tx, receipts: readonly Receipt[]): Promise<readonly Destination[]>;
-  matchReceipt(tx: Tx, match: { receipt: Receipt; contractId: ContractId }): Promise<readonly Line[]>;
+  matchReceipt: Credit["matchReceipt"];
   /** Locks contracts and their devices, and prepares the deciding. */
   open(tx: Tx, locked: readonly ContractRow[]): Promise<Workspace>;
   /** Lets money buy on one contract of the workspace and answers the ledger lines of its credit side. */
@@ -220,7 +220,8 @@ export function makeReceiptJobs({
   function tellUnknown(workspace: Workspace, receipt: Receipt): void {
     if (receipt.payerPhone === undefined) return;
     workspace.news.push({
-      key: `receipt:${receipt.id}`,
+      // Not the key of what the payment buys once a person has matched it: that message must go out too.
+      key: `unknown:${receipt.id}`,
       contact: { customerId: "" as CustomerId, phone: receipt.payerPhone as `+${string}`, language: "en" },
       contractId: undefined,
       receiptId: receipt.id,
@@ -256,10 +257,7 @@ export function makeReceiptJobs({
     return new Map(matches);
   }
 
-  async function matchReceipt(
-    tx: Tx,
-    { receipt, contractId }: { receipt: Receipt; contractId: ContractId },
-  ): Promise<readonly Line[]> {
+  const matchReceipt: Credit["matchReceipt"] = async (tx, { receipt, contractId, amountMinor, cause }) => {
     const locked = await store.lock(tx, { ids: [contractId] });
     const [contract] = locked;
     if (contract === undefined) throw new NotFound("contract", "contractId");
@@ -268,14 +266,14 @@ export function makeReceiptJobs({
       throw new NotAllowedNow("The payment is in another currency than the contract.");
     const workspace = await open(tx, locked);
     const lines = buy(workspace, contractId, {
-      cause: receipt.id,
+      cause,
       receiptId: receipt.id,
-      amount: receipt.amount,
+      amount: { minor: amountMinor, currency: contract.currency },
       paidAt: receipt.paidAt,
     });
     await save(tx, workspace);
     return lines;
-  }
+  };
 
   return { allocateReceipts, matchReceipt, open, buy, save };
 }

@@ -40,9 +40,10 @@ export function makeTakeBackCommands({
   customers: Customers;
   announce: Announce;
 }): TakeBackCommands {
-  const takeBack: TakeBack = async (tx, { receiptId, causes, amount, cause, at, why }) => {
+  const takeBack: TakeBack = async (tx, { receiptId, causes, contractId: only, amount, cause, at, why }) => {
     const nothing = { taken: { minor: 0n, currency: amount.currency }, debits: [] };
-    const rows = await store.findAllocationsByCauses(tx, causes);
+    const found = await store.findAllocationsByCauses(tx, causes);
+    const rows = found.filter(({ contractId }) => only === undefined || contractId === only);
     const shares = sharesOf(rows, amount.minor);
     if (shares === undefined) return nothing;
     const locked = await store.lock(tx, { ids: [...shares.keys()] });
@@ -120,7 +121,11 @@ export function makeTakeBackCommands({
         receiptId: about.receiptId,
         amount: { minor: about.minor, currency: contract.currency },
         account: formatAccountNumber(contract.accountNumber),
-        event: { kind: "taken_back", debt: { minor: contract.debtMinor, currency: contract.currency } },
+        event: {
+          kind: "taken_back",
+          debt: { minor: contract.debtMinor, currency: contract.currency },
+          why: about.why,
+        },
       },
     ]);
   }

@@ -91,7 +91,7 @@ export async function contacts(tx: Tx, ids: readonly CustomerId[]): Promise<Read
 }
 
 export async function findByPhoneHashes(
-  tx: Tx,
+  tx: Db | Tx,
   hashes: readonly Uint8Array[],
 ): Promise<readonly { customerId: CustomerId; hash: Uint8Array }[]> {
   const rows = await tx.execute<{ customer_id: CustomerId; sha256: Uint8Array }>(sql`

@@ -68,7 +68,7 @@ export interface Customers {
   contacts(tx: Tx, ids: readonly CustomerId[]): Promise<ReadonlyMap<CustomerId, Contact>>;
   /** Whose phone has this hash; several people may share one. */
   findByPhoneHashes(
-    tx: Tx,
+    tx: Db | Tx,
     hashes: readonly Uint8Array[],
   ): Promise<readonly { customerId: CustomerId; hash: Uint8Array }[]>;
   require(db: Db | Tx, id: CustomerId): Promise<Customer>;

@@ -20,7 +20,7 @@ import {
   TooMany,
 } from "../kernel/refusal.ts";
 import { parseLocalDate, type LocalDate } from "../kernel/time.ts";
-import type { Intent, Payout, StoredReceipt, SuspenseItem, Sweep } from "../payments/payments.ts";
+import type { Exception, Intent, Payout, StoredReceipt, SuspenseItem, Sweep } from "../payments/payments.ts";
 import type { GraphqlContext } from "./context.ts";
 import { PAGE_DEFAULT, PAGE_MAX } from "./connections.ts";
 
@@ -43,6 +43,7 @@ interface Types {
     SuspenseItem: SuspenseItem;
     PaymentIntent: Intent;
     Payout: Payout;
+    ReconciliationException: Exception;
     Sweep: Sweep;
     PlanVersion: PlanVersion;
     Contract: Contract;

@@ -5,7 +5,7 @@ import type { Customers } from "../customers/customers.ts";
 import type { Devices } from "../devices/devices.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { AgentCash, Intents, OpenRails, Payouts, Receipts, Reconciliations } from "../payments/payments.ts";
+import type { AgentCash, Desk, Intents, OpenRails, Payouts, Receipts, Reconciliations } from "../payments/payments.ts";
 import type { Db } from "../platform/database.ts";
 
 /** The faces that resolvers call; `app.ts` fills it. */
@@ -21,6 +21,7 @@ export interface Services {
   readonly reconciliations: Reconciliations;
   readonly credit: Credit;
   readonly cash: AgentCash;
+  readonly desk: Desk;
 }
 
 /** What every resolver is given. There is no transaction in it: a mutation opens its own. */

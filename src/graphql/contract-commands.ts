@@ -4,11 +4,9 @@ import type { ContractId } from "../kernel/ids.ts";
 import { money } from "../kernel/money.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
 import { HOUR_MS } from "../kernel/time.ts";
-import type { StoredReceipt } from "../payments/payments.ts";
 import { parseId, type Builder } from "./builder.ts";
 import { actOnce, requireVisible, type Command } from "./commands.ts";
 import type { GraphqlContext } from "./context.ts";
-import { parseMinor } from "./plans.ts";
 
 const OFFICE = { roles: ["admin", "operations"] as const };
 /** A customer loses a message now and then; more often than this somebody is collecting tokens. */
@@ -19,10 +17,8 @@ const REASON_CHARACTERS_MAX = 500;
 export function defineContractCommands(builder: Builder): void {
   defineSale(builder);
   defineResend(builder);
-  defineMatch(builder);
   defineEndings(builder);
   defineSwap(builder);
-  defineAdjustment(builder);
 }
 
 function defineSale(builder: Builder): void {
@@ -107,50 +103,6 @@ function defineResend(builder: Builder): void {
   );
 }
 
-function defineMatch(builder: Builder): void {
-  const matched = builder.objectRef<{ receipt: StoredReceipt; contract: Contract }>("MatchedReceipt").implement({
-    fields: (t) => ({
-      receipt: t.field({ type: "Receipt", resolve: ({ receipt }) => receipt }),
-      contract: t.field({ type: "Contract", resolve: ({ contract }) => contract }),
-    }),
-  });
-  builder.mutationField("matchSuspense", (t) =>
-    t.field({
-      type: matched,
-      errors: {},
-      authScopes: OFFICE,
-      description: "Moves a payment that nobody could match to a contract, where it buys as if it had come there.",
-      args: {
-        receiptId: t.arg.id({ required: true }),
-        contractId: t.arg.id({ required: true }),
-        resolution: t.arg.string({ required: true, description: "How you know whose it is." }),
-        idempotencyKey: t.arg.string({ required: true }),
-      },
-      resolve: async (_root, { idempotencyKey: key, ...input }, context) => {
-        const { credit, receipts } = context.services;
-        const receiptId = parseId<"Receipt">(input.receiptId, "item in suspense");
-        const contractId = parseId<"Contract">(input.contractId, "contract");
-        await actOnce(context, { mutation: "matchSuspense", key, input }, async ({ tx, actor, audit }) => {
-          const resolution = parseReason(input.resolution, "resolution");
-          const receipt = await receipts.takeSuspense(tx, receiptId);
-          const credits = await credit.matchReceipt(tx, { receipt, contractId });
-          await receipts.matchSuspense(tx, { receipt, credits, actor, resolution });
-          await audit({
-            action: "suspense.match",
-            subjectKind: "receipt",
-            subjectId: receiptId,
-            detail: { contractId, resolution },
-          });
-          return { receiptId };
-        });
-        const receipt = (await receipts.find(context.db, [receiptId])).get(receiptId);
-        if (receipt === undefined) throw new Error(`Receipt ${receiptId} was matched and is missing.`);
-        return { receipt, contract: await readContract(context, contractId) };
-      },
-    }),
-  );
-}
-
 function defineEndings(builder: Builder): void {
   const endings = [
     {
@@ -207,32 +159,6 @@ function defineSwap(builder: Builder): void {
           { mutation: "swapDevice", action: "contract.swap_device", key, input },
           ({ tx, actor }, order) =>
             context.services.credit.swapDevice(tx, { ...order, serial: input.serial.trim(), actor }),
-        ),
-    }),
-  );
-}
-
-function defineAdjustment(builder: Builder): void {
-  builder.mutationField("adjustContract", (t) =>
-    t.field({
-      type: "Contract",
-      errors: {},
-      authScopes: OFFICE,
-      description: "Gives money (above zero: buys like a payment) or takes it back (below zero: becomes debt).",
-      args: {
-        contractId: t.arg.id({ required: true }),
-        amountMinor: t.arg.string({ required: true }),
-        reason: t.arg.string({ required: true }),
-        idempotencyKey: t.arg.string({ required: true }),
-      },
-      resolve: (_root, { idempotencyKey: key, ...input }, context) =>
-        changeContract(
-          context,
-          { mutation: "adjustContract", action: "contract.adjust", key, input },
-          ({ tx, actor }, order) => {
-            const amountMinor = parseMinor(input.amountMinor, "amountMinor", { signed: true });
-            return context.services.credit.adjust(tx, { ...order, amountMinor, actor, key: `${actor}:${key}` });
-          },
         ),
     }),
   );

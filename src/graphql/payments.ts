@@ -36,7 +36,9 @@ export function definePayments(builder: Builder): void {
       tokens: t.field({
         type: ["Token"],
         description: "What the payment bought, as the customer got it.",
-        resolve: async ({ id }, _args, { services, db }) => [...(await services.devices.tokensByCause(db, [id]))],
+        resolve: async ({ id }, _args, { services, db }) => [
+          ...(await services.devices.tokensByCause(db, await services.desk.causesOf(db, id))),
+        ],
       }),
     }),
   });
@@ -44,6 +46,11 @@ export function definePayments(builder: Builder): void {
     fields: (t) => ({
       receipt: t.field({ type: "Receipt", resolve: ({ receipt }) => receipt }),
       reason: t.field({ type: reason, resolve: (item) => item.reason }),
+      open: t.field({
+        type: "Money",
+        description: "What is still unexplained: less than the payment after a split.",
+        resolve: ({ open }) => open,
+      }),
       openedAt: t.expose("openedAt", { type: "DateTime" }),
       resolvedAt: t.expose("resolvedAt", { type: "DateTime", nullable: true }),
       resolvedBy: t.exposeString("resolvedBy", { nullable: true }),

@@ -11,7 +11,6 @@ import {
   pagePayouts,
   type ClearingExplanation,
   type ClearingPart,
-  type Exception,
   type OpenRail,
   type Reconciliation,
   type Sweep,

@@ -7,6 +7,7 @@ import { defineCash } from "./cash.ts";
 import { defineContractCommands } from "./contract-commands.ts";
 import { defineContracts } from "./contracts.ts";
 import { defineCustomers } from "./customers.ts";
+import { defineDesk } from "./desk.ts";
 import { defineDevices } from "./devices.ts";
 import { definePayments } from "./payments.ts";
 import { definePlans } from "./plans.ts";
@@ -25,6 +26,7 @@ export function buildSchema(): GraphQLSchema {
   definePlans(builder, { currency });
   defineContracts(builder);
   defineContractCommands(builder);
+  defineDesk(builder);
   defineRails(builder, { currency });
   defineCash(builder, { currency });
   return builder.toSchema({});

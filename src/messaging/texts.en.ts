@@ -21,5 +21,14 @@ export const english: Texts = {
     `${amount} that was paid for account ${account} went back to its payer. Nothing is owed for it.`,
   payment_taken_back_debt: ({ amount, debt, account }) =>
     `${amount} that was paid for account ${account} went back to its payer. You owe ${debt}: your next payment settles it first. Your light stays on.`,
+  payment_moved: ({ amount, account }) =>
+    `${amount} that had come to account ${account} by mistake was taken off it again. Nothing is owed for it.`,
+  payment_moved_debt: ({ amount, debt, account }) =>
+    `${amount} that had come to account ${account} by mistake was taken off it again. You owe ${debt}: your next payment settles it first. Your light stays on.`,
+  ask_account: ({ amount }) =>
+    `We got ${amount} from you and do not know for which account. Your money is safe. Please reply with your account number, such as PG-10234.`,
+  ask_to_call: ({ amount }) =>
+    `We got ${amount} from you and have a question about it. Your money is safe. Please call us.`,
+  refund_coming: ({ amount }) => `We are sending ${amount} back to you. It may take a day to arrive.`,
   token_again: ({ token, account }) => `Account ${account}: here is your last token again. Token: ${token}.`,
 };

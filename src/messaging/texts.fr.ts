@@ -22,6 +22,15 @@ export const french: Texts = {
   payment_taken_back: ({ amount, account }) =>
     `${amount} payés pour le compte ${account} ont été rendus au payeur. Vous ne devez rien pour cela.`,
   payment_taken_back_debt: ({ amount, debt, account }) =>
-    `${amount} payés pour le compte ${account} ont été rendus au payeur. Vous devez ${debt} : votre prochain paiement le réglera d'abord. Votre lumière reste allumée.`,
+    `${amount} payés pour le compte ${account} ont été rendus au payeur. Vous devez ${debt}, que votre prochain paiement réglera d'abord. La lumière reste.`,
+  payment_moved: ({ amount, account }) =>
+    `${amount} arrivés par erreur sur le compte ${account} en ont été retirés. Vous ne devez rien pour cela.`,
+  payment_moved_debt: ({ amount, debt, account }) =>
+    `${amount} retirés du compte ${account} : c'était une erreur. Vous devez ${debt}, que votre prochain paiement réglera d'abord. La lumière reste.`,
+  ask_account: ({ amount }) =>
+    `Nous avons eu ${amount} de vous sans savoir pour quel compte. Votre argent est protégé. Répondez avec votre numéro de compte, comme PG-10234.`,
+  ask_to_call: ({ amount }) =>
+    `Nous avons eu ${amount} de vous et une question à ce sujet. Votre argent est protégé. Appelez-nous.`,
+  refund_coming: ({ amount }) => `Nous vous rendons ${amount}. Cela peut prendre un jour.`,
   token_again: ({ token, account }) => `Compte ${account} : voici encore votre dernier code. Code : ${token}.`,
 };

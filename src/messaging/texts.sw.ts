@@ -18,6 +18,15 @@ export const swahili: Texts = {
   payment_taken_back: ({ amount, account }) =>
     `${amount} zilizolipwa kwa akaunti ${account} zimerudishwa kwa mlipaji. Hudaiwi chochote kwa hilo.`,
   payment_taken_back_debt: ({ amount, debt, account }) =>
-    `${amount} zilizolipwa kwa akaunti ${account} zimerudishwa kwa mlipaji. Unadaiwa ${debt}: malipo yako yajayo yatalipa deni hilo kwanza. Taa yako inabaki kuwaka.`,
+    `${amount} zilizolipwa kwa akaunti ${account} zimerudishwa kwa mlipaji. Unadaiwa ${debt}: malipo yajayo yatalipa deni hilo kwanza. Taa yako inabaki kuwaka.`,
+  payment_moved: ({ amount, account }) =>
+    `${amount} zilizofika kwenye akaunti ${account} kimakosa zimeondolewa. Hudaiwi chochote kwa hilo.`,
+  payment_moved_debt: ({ amount, debt, account }) =>
+    `${amount} zilizofika kwenye akaunti ${account} kimakosa zimeondolewa. Unadaiwa ${debt}: malipo yako yajayo yatalipa deni hilo kwanza. Taa yako inabaki kuwaka.`,
+  ask_account: ({ amount }) =>
+    `Tumepokea ${amount} kutoka kwako na hatujui ni ya akaunti gani. Pesa yako iko salama. Tafadhali jibu kwa namba ya akaunti yako, kama PG-10234.`,
+  ask_to_call: ({ amount }) =>
+    `Tumepokea ${amount} kutoka kwako na tuna swali kuhusu malipo hayo. Pesa yako iko salama. Tafadhali tupigie.`,
+  refund_coming: ({ amount }) => `Tunakurudishia ${amount}. Inaweza kuchukua siku moja kufika.`,
   token_again: ({ token, account }) => `Akaunti ${account}: hii ni tokeni yako ya mwisho tena. Tokeni: ${token}.`,
 };

@@ -25,6 +25,16 @@ export const TEMPLATE_VALUES = {
   payment_taken_back: ["amount", "account"],
   /** Money went back after it had bought light: `debt` is owed, and paid before new days. */
   payment_taken_back_debt: ["amount", "debt", "account"],
+  /** Money that had been credited to the wrong account left it again, before it had bought anything. */
+  payment_moved: ["amount", "account"],
+  /** The same after it had bought light: `debt` is owed, and paid before new days. */
+  payment_moved_debt: ["amount", "debt", "account"],
+  /** A person asks the payer for whom the money is. */
+  ask_account: ["amount"],
+  /** A person asks the payer to ring up about a payment. */
+  ask_to_call: ["amount"],
+  /** A person tells the payer that the money is on its way back. */
+  refund_coming: ["amount"],
   /** The customer asked for the last token once more. */
   token_again: ["token", "account"],
 } as const;

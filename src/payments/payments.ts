@@ -162,6 +162,23 @@ export interface Payout {
   readonly finishedAt: Date | null;
 }
 
+export { makeDesk } from "./desk.commands.ts";
+export { makePayoutReturns } from "./desk-refund.commands.ts";
+export {
+  APPROVAL_STATES,
+  HISTORY_KINDS,
+  SUGGESTION_CODES,
+  wordsOf,
+  type Approval,
+  type ApprovalId,
+  type DeskAct,
+  type DeskContract,
+  type DeskDone,
+  type HistoryEvent,
+  type Suggestion,
+  type SuggestionReason,
+} from "./desk-records.ts";
+export { DESK_TEMPLATES, type Desk, type DeskContracts, type ReceiptHistory, type TellHistory } from "./desk.ts";
 export { listMovements, type Movement } from "./movements.store.ts";
 export { makeAgentCash } from "./cash.commands.ts";
 export {
@@ -196,4 +213,6 @@ export { ADAPTERS } from "./rails/registry.ts";
 export type { Exception } from "./exceptions.store.ts";
 export { listSweeps, requestSweep, type Sweep } from "./sweeps.store.ts";
 export { makeSettleLoop, type SettleLoop } from "./settle.jobs.ts";
+export { makeStatements, type ImportOrder, type Statements } from "./statements.commands.ts";
+export type { SavedMapping, StatementReport } from "./statement-report.ts";
 export { makeSweeper, type Sweeper } from "./sweeps.jobs.ts";

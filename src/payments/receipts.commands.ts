@@ -1,7 +1,6 @@
 import type { MakeId, ReceiptId, TransactionId } from "../kernel/ids.ts";
-import { NotAllowedNow, NotFound } from "../kernel/refusal.ts";
 import type { Clock } from "../kernel/time.ts";
-import type { AccountId, AccountSpec, Entry, Ledger, Line } from "../ledger/ledger.ts";
+import type { AccountId, AccountSpec, Entry, Ledger } from "../ledger/ledger.ts";
 import type { Db, Tx } from "../platform/database.ts";
 import { clearingAccount, suspenseAccount } from "./accounts.ts";
 import type { Destination, QuarantineItem, Receipt, StoredReceipt, SuspenseItem } from "./payments.ts";
@@ -20,13 +19,6 @@ export interface Receipts {
     query: { first: number; after?: { openedAt: Date; id: ReceiptId } | undefined },
   ): Promise<readonly SuspenseItem[]>;
   quarantine(db: Db | Tx, query: { first: number; before?: string | undefined }): Promise<readonly QuarantineItem[]>;
-  /** Takes an open item for matching; refuses one that is matched already. */
-  takeSuspense(tx: Tx, receiptId: ReceiptId): Promise<Receipt>;
-  /** Moves a taken item's money from suspense to where the credits say, and closes the item. */
-  matchSuspense(
-    tx: Tx,
-    match: { receipt: Receipt; credits: readonly Line[]; actor: string; resolution: string },
-  ): Promise<void>;
 }
 
 /** Receipts and suspense: where money that came in stands in the books. */
@@ -87,58 +79,12 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
     await store.openSuspense(tx, { items, openedAt: clock.now() });
   }
 
-  async function takeSuspense(tx: Tx, receiptId: ReceiptId): Promise<Receipt> {
-    const item = await store.lockSuspense(tx, receiptId);
-    if (item === undefined) throw new NotFound("item in suspense", "receiptId");
-    if (item.resolvedAt !== null) throw new NotAllowedNow("This payment has been matched already.");
-    return item;
-  }
-
-  async function matchSuspense(
-    tx: Tx,
-    {
-      receipt,
-      credits,
-      actor,
-      resolution,
-    }: { receipt: Receipt; credits: readonly Line[]; actor: string; resolution: string },
-  ): Promise<void> {
-    const accounts = await systemAccounts(tx, [receipt]);
-    const { currency, minor } = receipt.amount;
-    const [posted] = await ledger.post(tx, [
-      {
-        id: makeId(),
-        kind: "suspense_match",
-        memo: resolution,
-        reference: receipt.id,
-        idempotencyKey: `suspense_match:${receipt.id}`,
-        currency,
-        effectiveAt: receipt.paidAt,
-        actor,
-        lines: [
-          { accountId: requireId(accounts.get(suspenseAccount(currency).code), "suspense"), amountMinor: minor },
-          ...credits,
-        ],
-      },
-    ]);
-    if (posted === undefined) throw new Error("Bug: a match gave no transaction.");
-    await store.resolveSuspense(tx, {
-      receiptId: receipt.id,
-      at: clock.now(),
-      by: actor,
-      resolution,
-      transactionId: posted.id,
-    });
-  }
-
   return {
     book,
     find: store.findReceipts,
     list: store.listReceipts,
     openSuspense: store.listSuspense,
     quarantine: store.listQuarantine,
-    takeSuspense,
-    matchSuspense,
   };
 }
 

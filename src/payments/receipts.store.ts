@@ -259,21 +259,6 @@ export async function lockSuspense(
   };
 }
 
-export async function resolveSuspense(
-  tx: Tx,
-  {
-    receiptId,
-    at,
-    by,
-    resolution,
-    transactionId,
-  }: { receiptId: ReceiptId; at: Date; by: string; resolution: string; transactionId: TransactionId },
-): Promise<void> {
-  await tx.execute(sql`
-    update payments.suspense set resolved_at = ${at.toISOString()}, resolved_by = ${by}, resolution = ${resolution}, transaction_id = ${transactionId}, open_minor = 0
-    where receipt_id = ${receiptId}`);
-}
-
 export async function listQuarantine(
   db: Db | Tx,
   { first, before }: { first: number; before?: string | undefined },

@@ -4,6 +4,7 @@ import { afterAll, beforeAll } from "vitest";
 import { makeAccess, type Role } from "../../src/access/access.ts";
 import { formatAccountNumber, makeCredit, type News } from "../../src/credit/credit.ts";
 import { makeCustomers } from "../../src/customers/customers.ts";
+import { deskContracts } from "../../src/desk-rooms.ts";
 import { makeDevices } from "../../src/devices/devices.ts";
 import { makeKeySeal } from "../../src/devices/key-seal.ts";
 import type { Services } from "../../src/graphql/context.ts";
@@ -14,6 +15,7 @@ import { makeLedger } from "../../src/ledger/ledger.ts";
 import { NotFound } from "../../src/kernel/refusal.ts";
 import {
   makeAgentCash,
+  makeDesk,
   makeIntents,
   makePayouts,
   makeReceipts,
@@ -56,6 +58,14 @@ function makeServices(db: Db, clock: Clock, news: News[]): Services {
     devices,
     announce,
   });
+  const payouts = makePayouts({
+    ledger,
+    clock,
+    makeId,
+    makeCorrelation: randomUUID,
+    rails: new Map(),
+    onFailed: () => Promise.resolve(),
+  });
   return {
     access: makeAccess({ db, clock, makeId, passwordCost }),
     customers,
@@ -64,13 +74,18 @@ function makeServices(db: Db, clock: Clock, news: News[]): Services {
     receipts: makeReceipts({ ledger, clock, makeId }),
     rails: new Map(),
     intents: makeIntents({ clock, makeId, makeCorrelation: randomUUID, rails: new Map() }),
-    payouts: makePayouts({
+    payouts,
+    desk: makeDesk({
       ledger,
       clock,
       makeId,
-      makeCorrelation: randomUUID,
       rails: new Map(),
-      onFailed: () => Promise.resolve(),
+      payouts,
+      contracts: deskContracts({ credit, customers }),
+      approvalAbove: new Map(),
+      parsePhone: customers.parsePhone,
+      send: () => Promise.resolve(),
+      tellHistory: () => Promise.resolve([]),
     }),
     reconciliations: makeReconciliation({ clock, makeId, rails: new Map() }),
     credit,

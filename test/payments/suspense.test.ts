@@ -11,19 +11,16 @@ const db = () => program.current.app.database.db;
 const open = (page: { first: number; after?: { openedAt: Date; id: ReceiptId } } = { first: 100 }) =>
   program.current.app.receipts.openSuspense(db(), page);
 
-/** What a person on the desk does: takes the item, books it on a contract, closes it; one transaction. */
-function match(receiptId: ReceiptId, contractId: ContractId): Promise<void> {
-  const { receipts, credit } = program.current.app;
-  return db().transaction(async (tx) => {
-    const receipt = await receipts.takeSuspense(tx, receiptId);
-    const credits = await credit.matchReceipt(tx, { receipt, contractId });
-    await receipts.matchSuspense(tx, {
-      receipt,
-      credits,
-      actor: "staff:1",
-      resolution: "The payer rang and gave the account.",
-    });
-  });
+/** What a person on the desk does, in one transaction. */
+async function match(receiptId: ReceiptId, contractId: ContractId): Promise<void> {
+  await db().transaction((tx) =>
+    program.current.app.desk.act(tx, {
+      act: { kind: "match", receiptId, parts: [{ contractId, amountMinor: undefined }] },
+      by: { actor: "staff:1", role: "operations" },
+      reason: "The payer rang and gave the account.",
+      key: "",
+    }),
+  );
 }
 
 async function strayPayment(amount: string, transId?: string): Promise<ReceiptId> {
