@@ -7,11 +7,14 @@ export interface Books {
   receipts: {
     id: string;
     callbackId: string;
+    rail: string;
     providerId: string;
     amountMinor: bigint;
     reference: string;
     transactionId: string;
   }[];
+  intents: { id: string; rail: string; state: string; providerId: string | null; correlation: string }[];
+  cash: { number: string; clientKey: string; amountMinor: bigint; state: string }[];
   suspense: { receiptId: string; reason: string }[];
   transactions: { id: string; idempotencyKey: string; reference: string | null; postingCount: number }[];
   /** In the order of their lines: a payment's first line is the rail's clearing account. */
@@ -66,12 +69,19 @@ export async function readBooks(url: string): Promise<Books> {
         {
           id: string;
           callback_id: string;
+          rail: string;
           provider_id: string;
           amount_minor: string;
           reference: string;
           transaction_id: string;
         }[]
-      >`select id, callback_id, provider_id, amount_minor, reference, transaction_id from payments.receipts`;
+      >`select id, callback_id, rail, provider_id, amount_minor, reference, transaction_id from payments.receipts`;
+      const intents = await tx<
+        { id: string; rail: string; state: string; provider_id: string | null; correlation: string }[]
+      >`select id, rail, state, provider_id, correlation from payments.intents`;
+      const cash = await tx<
+        { number: string; client_key: string; amount_minor: string; state: string }[]
+      >`select receipt_number as number, client_key, amount_minor, state from payments.cash_receipts`;
       const suspense = await tx<
         { receipt_id: string; reason: string }[]
       >`select receipt_id, reason from payments.suspense`;
@@ -115,10 +125,24 @@ export async function readBooks(url: string): Promise<Books> {
         receipts: receipts.map((row) => ({
           id: row.id,
           callbackId: row.callback_id,
+          rail: row.rail,
           providerId: row.provider_id,
           amountMinor: BigInt(row.amount_minor),
           reference: row.reference,
           transactionId: row.transaction_id,
+        })),
+        intents: intents.map((row) => ({
+          id: row.id,
+          rail: row.rail,
+          state: row.state,
+          providerId: row.provider_id,
+          correlation: row.correlation,
+        })),
+        cash: cash.map((row) => ({
+          number: row.number,
+          clientKey: row.client_key,
+          amountMinor: BigInt(row.amount_minor),
+          state: row.state,
         })),
         suspense: suspense.map((row) => ({ receiptId: row.receipt_id, reason: row.reason })),
         transactions: transactions.map((row) => ({
@@ -183,13 +207,21 @@ export async function readBooks(url: string): Promise<Books> {
 }
 
 /** What still has to happen before the books can be compared. */
-export async function countUnfinished(url: string): Promise<{ callbacks: number; events: number; messages: number }> {
+export interface Unfinished {
+  readonly callbacks: number;
+  readonly requests: number;
+  readonly events: number;
+  readonly messages: number;
+}
+
+export async function countUnfinished(url: string): Promise<Unfinished> {
   const client = openClient(url, 1);
   try {
-    const [row] = await client<{ callbacks: number; events: number; messages: number }[]>`
-      select (select count(*)::int from payments.pending) as callbacks, (select count(*)::int from platform.outbox where relayed_at is null) as events,
+    const [row] = await client<Unfinished[]>`
+      select (select count(*)::int from payments.pending) + (select count(*)::int from payments.open_notices) as callbacks,
+        (select count(*)::int from payments.intents where state in ('created', 'sending', 'pending')) + (select count(*)::int from payments.enquiries where state = 'open') as requests, (select count(*)::int from platform.outbox where relayed_at is null) as events,
         (select count(*)::int from messaging.messages where state = 'waiting') as messages`;
-    return row ?? { callbacks: 0, events: 0, messages: 0 };
+    return row ?? { callbacks: 0, requests: 0, events: 0, messages: 0 };
   } finally {
     await client.end({ timeout: 5 });
   }

@@ -11,22 +11,26 @@ import { migrateDatabase } from "../../src/platform/database.ts";
 import { requireDatabase } from "../../src/platform/embedded-postgres.ts";
 import { countUnfinished, readBooks } from "./books.ts";
 import { makeChance, type Chance } from "./chance.ts";
+import { fastClock } from "./fast-clock.ts";
 import { startLoad, type Load } from "./load.ts";
 import { findBlindSpots } from "./planted-faults.ts";
 import { programEnvironment, startProgram, type Program } from "./program.ts";
+import { startRails, type Rails } from "./rails.ts";
 import { reconcile, type Check, type Outside } from "./reconcile.ts";
 import { startServer, type Server } from "./server.ts";
+import { startStaff, type StaffLoad } from "./staff-load.ts";
 import { seedVillage } from "./village.ts";
 
 const HELP = `Kills the real program with SIGKILL at random moments under load, restarts it, and reconciles its books at the end.
 
-Usage: npm run test:crash -- [--kills N] [--seed N] [--contracts N] [--callers N]
+Usage: npm run test:crash -- [--kills N] [--seed N] [--contracts N] [--callers N] [--staff N]
 
   --kills N      how many kills (100); one in ten hits PostgreSQL instead of the program
   --seed N       draws the payments, the victims and the moments (random); the same seed draws the same ones,
                  though what the machine was doing at that moment can differ
   --contracts N  contracts that are paid for (60)
   --callers N    callers that pay at once, without end (12)
+  --staff N      people who ask phones to pay and take cash, without end (6)
   --keep         leave the database folder behind
   --help         this text
 
@@ -41,9 +45,12 @@ const QUIET_TIMEOUT_MS = 180_000;
 const POSTGRES_EVERY = 10;
 const ROLES = "api,settle,worker";
 const BROKEN_SHOWN_MAX = 5;
+/** Payers decide within minutes and enquiries take as long; a run has not that much time. */
+const SPEED = 30;
 
 interface Stage {
   readonly server: Server;
+  readonly clock: { readonly startedAt: number; readonly speed: number };
   readonly environments: readonly Record<string, string>[];
   /** A place per environment; undefined while nobody stands there. */
   readonly programs: (Program | undefined)[];
@@ -77,7 +84,7 @@ function fillPlaces(stage: Stage, wanted: number): void {
     const there = stage.programs[place];
     if (there?.ended !== undefined && !there.ended.asked) noteFall(stage, there);
     if (there?.ended !== undefined) stage.programs[place] = undefined;
-    if (place < wanted) stage.programs[place] ??= startProgram({ environment, roles: ROLES });
+    if (place < wanted) stage.programs[place] ??= startProgram({ environment, roles: ROLES, clock: stage.clock });
   });
 }
 
@@ -119,14 +126,18 @@ async function killSomething(stage: Stage, chance: Chance, isPostgres: boolean):
 }
 
 /** Lets one program finish everything that was begun: also what a killed worker held until its claim ran out. */
-async function untilQuiet(stage: Stage, databaseUrl: string): Promise<void> {
+async function untilQuiet(stage: Stage, { databaseUrl, rails }: { databaseUrl: string; rails: Rails }): Promise<void> {
   const until = performance.now() + QUIET_TIMEOUT_MS;
   for (;;) {
     fillPlaces(stage, 1);
     await untilAllReady(stage);
     const left = await countUnfinished(databaseUrl);
-    if (left.callbacks + left.events + left.messages === 0 || performance.now() > until) return;
-    progress(`settling: ${left.callbacks} callbacks, ${left.events} events and ${left.messages} messages wait`);
+    const isQuiet = rails.isQuiet(fastClock(stage.clock).now());
+    const waiting = left.callbacks + left.requests + left.events + left.messages;
+    if ((waiting === 0 && isQuiet) || performance.now() > until) return;
+    progress(
+      `settling: ${left.callbacks} callbacks, ${left.requests} requests, ${left.events} events and ${left.messages} messages wait${isQuiet ? "" : ", and news is on its way"}`,
+    );
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
@@ -147,21 +158,19 @@ function report(checks: readonly Check[]): void {
 const brokenOf = (checks: readonly Check[], words: string): number =>
   checks.filter(({ promise }) => promise.includes(words)).reduce((total, { broken }) => total + broken.length, 0);
 
-async function crashAndCount({
-  kills,
-  seed,
-  stage,
-  load,
-  databaseUrl,
-  sms,
-}: {
-  kills: number;
-  seed: number;
-  stage: Stage;
-  load: Load;
-  databaseUrl: string;
-  sms: SmsGatewaySimulator;
-}): Promise<{
+interface Run {
+  readonly kills: number;
+  readonly seed: number;
+  readonly stage: Stage;
+  readonly load: Load;
+  readonly staffLoad: StaffLoad;
+  readonly rails: Rails;
+  readonly databaseUrl: string;
+  readonly sms: SmsGatewaySimulator;
+  readonly office: string;
+}
+
+async function crashAndCount({ kills, seed, stage, load, staffLoad, rails, databaseUrl, sms, office }: Run): Promise<{
   killed: Record<"program" | "postgres", number>;
   code: number | null;
 }> {
@@ -171,17 +180,62 @@ async function crashAndCount({
   for (let kill = 1; kill <= kills; kill++) {
     if (kill % POSTGRES_EVERY === 1) postgresTurn = kill + chance.below(POSTGRES_EVERY);
     killed[await killSomething(stage, chance, kill === postgresTurn)] += 1;
-    const text = `${kill} of ${kills} kills (${killed.postgres} of PostgreSQL), ${load.told.size} payments, ${sms.requests} SMS`;
+    const text = `${kill} of ${kills} kills (${killed.postgres} of PostgreSQL), ${load.told.size} payments, ${staffLoad.ordered.length} orders, ${sms.requests} SMS`;
     progress(text);
     if (!process.stderr.isTTY && kill % 10 === 0) process.stdout.write(`${text}\n`);
   }
   fillPlaces(stage, 1);
   await untilAllReady(stage);
-  await load.stop();
-  await untilQuiet(stage, databaseUrl);
+  await Promise.all([load.stop(), staffLoad.stop()]);
+  await untilQuiet(stage, { databaseUrl, rails });
+  await sweepAll(stage, { rails, office });
+  await untilQuiet(stage, { databaseUrl, rails });
   await stage.programs[1]?.kill();
   const code = (await stage.programs[0]?.stop()) ?? null;
   return { killed, code };
+}
+
+/** Asks for a sweep of every rail that can list, as a person would after such a day, and waits for the lists to be read. */
+async function sweepAll(stage: Stage, { rails, office }: { rails: Rails; office: string }): Promise<void> {
+  const url = stage.programs[0]?.url ?? "";
+  const ask = async (query: string, variables: object): Promise<{ data?: Record<string, unknown> }> => {
+    const response = await fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${office}` },
+      body: JSON.stringify({ query, variables }),
+    });
+    return (await response.json()) as { data?: Record<string, unknown> };
+  };
+  const sweeps = `query { sweeps { rail lastRunAt doneUntil } }`;
+  const listing = new Set<string>();
+  const from = new Date(stage.clock.startedAt).toISOString();
+  for (const { name } of rails.simulator.channels) {
+    const { data } = await ask(
+      `mutation ($rail: String!, $from: DateTime, $key: String!) { sweepRail(rail: $rail, from: $from, idempotencyKey: $key) { __typename } }`,
+      { rail: name, from, key: `sweep-${name}-${stage.clock.startedAt}` },
+    );
+    if (JSON.stringify(data ?? {}).includes("Sweep")) listing.add(name);
+  }
+  const asked = fastClock(stage.clock).now();
+  const until = performance.now() + QUIET_TIMEOUT_MS;
+  for (;;) {
+    const { data } = await ask(sweeps, {});
+    const rows = (data?.["sweeps"] ?? []) as { rail: string; doneUntil: string }[];
+    const left = rows.filter(
+      ({ rail, doneUntil }) => listing.has(rail) && new Date(doneUntil).getTime() < asked.getTime() - 120_000,
+    );
+    if (left.length === 0 || performance.now() > until) return;
+    progress(`sweeping: ${left.map(({ rail }) => rail).join(", ")}`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+/** What the providers did to us, by kind. */
+function faultsOf({ simulator }: Rails): string {
+  return Object.entries(simulator.counts().faults)
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${kind} ${count}`)
+    .join(", ");
 }
 
 async function main(): Promise<number> {
@@ -191,6 +245,7 @@ async function main(): Promise<number> {
       seed: { type: "string" },
       contracts: { type: "string" },
       callers: { type: "string" },
+      staff: { type: "string" },
       keep: { type: "boolean" },
       help: { type: "boolean" },
     },
@@ -209,8 +264,13 @@ async function main(): Promise<number> {
   const server = await startServer({ folder });
   const sms = await startSmsGateway({ seed, shares: { http_500: 0.03 } });
   const programs: (Program | undefined)[] = [undefined, undefined];
+  const clock = { startedAt: Date.now(), speed: SPEED };
+  const doors = (): readonly string[] =>
+    programs.flatMap((program) => (program === undefined || program.ended !== undefined ? [] : [program.url]));
+  const rails = await startRails({ seed, clock: fastClock(clock), doors });
   async function clear(): Promise<void> {
     for (const program of programs) await program?.kill();
+    await rails.stop();
     await sms.stop();
     await server.stop();
     if (values.keep === true) process.stdout.write(`The database is left in ${folder}.\n`);
@@ -223,23 +283,44 @@ async function main(): Promise<number> {
     const databaseUrl = await requireDatabase(server.current, "washa");
     await migrateDatabase(databaseUrl);
     const environments = [await freePort(), await freePort()].map((httpPort) =>
-      programEnvironment({ databaseUrl, httpPort, smsUrl: sms.url }),
+      programEnvironment({ databaseUrl, httpPort, smsUrl: sms.url, railsFile: rails.file }),
     );
-    const households = await seedVillage(environments[0] ?? {}, {
+    const { households, railHouseholds, staff } = await seedVillage(environments[0] ?? {}, {
       contracts: wholeOption(values.contracts, 60, "contracts"),
       chance: makeChance(seed + 1),
+      clock: fastClock(clock),
     });
-    const stage: Stage = { server, environments, programs, falls: [], startsInVain: [] };
-    const doors = (): readonly string[] =>
-      programs.flatMap((program) => (program === undefined || program.ended !== undefined ? [] : [program.url]));
+    const stage: Stage = { server, clock, environments, programs, falls: [], startsInVain: [] };
     const load = startLoad({ seed, callers: wholeOption(values.callers, 12, "callers"), households, doors });
-    const { killed, code } = await crashAndCount({ kills, seed, stage, load, databaseUrl, sms });
+    const staffLoad = startStaff({
+      seed,
+      people: wholeOption(values.staff, 6, "staff"),
+      households: railHouseholds,
+      doors,
+      simulator: rails.simulator,
+      clock: fastClock(clock),
+      tokens: staff,
+    });
+    const run: Run = { kills, seed, stage, load, staffLoad, rails, databaseUrl, sms, office: staff.office };
+    const { killed, code } = await crashAndCount(run);
     progress("");
-    const outside: Outside = { told: [...load.told.values()], households, arrived: sms.messages() };
+    const outside: Outside = {
+      told: [...load.told.values()],
+      households: [...households, ...railHouseholds],
+      arrived: sms.messages(),
+      held: rails.simulator
+        .held()
+        .map(({ channel, id, amountMinor, phone }) => ({ rail: channel, id, amountMinor, phone })),
+      ordered: staffLoad.ordered,
+    };
     const books = await readBooks(databaseUrl);
     const checks: readonly Check[] = [
       ...reconcile(books, outside),
-      { promise: "the door answers as it should", checked: load.told.size, broken: load.wrongAnswers },
+      {
+        promise: "the door answers as it should",
+        checked: load.told.size,
+        broken: [...load.wrongAnswers, ...staffLoad.wrongAnswers],
+      },
       { promise: "a program ends only when it is killed", checked: killed.program + 1, broken: stage.falls },
       {
         promise: "a program that is asked to stop ends with success",
@@ -256,6 +337,7 @@ async function main(): Promise<number> {
         `${outside.told.length} payments in ${attempts} requests, ${acknowledged} acknowledged; ${books.receipts.length} booked, ${books.tokens.length} tokens, ` +
         `${books.messages.length} messages, which arrived ${outside.arrived.length} times.\n` +
         `The checks noticed ${planted - unnoticed.length} of ${planted} faults planted in copies of these books${unnoticed.length === 0 ? "" : `, but not ${unnoticed.join(", ")}`}.\n` +
+        `Rails: ${outside.held.length} payments at the simulated providers, ${books.intents.length} requests to pay, ${books.cash.length} cash receipts; faults ${faultsOf(rails)}.\n` +
         `${brokenOf(checks, "not lost")} lost, ${brokenOf(checks, "not doubled")} doubled payments; ${brokenOf(checks, "without gap")} devices with doubled or skipped tokens; ` +
         `${brokenOf(checks, "outbox")} messages not exactly once in the outbox.\n`,
     );

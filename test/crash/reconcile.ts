@@ -1,5 +1,6 @@
 import type { Books } from "./books.ts";
 import type { Told } from "./load.ts";
+import type { Ordered } from "./staff-load.ts";
 import type { Household } from "./village.ts";
 
 /** What the callers, the village and the SMS gateway know without asking the program. */
@@ -7,7 +8,19 @@ export interface Outside {
   readonly told: readonly Told[];
   readonly households: readonly Household[];
   readonly arrived: readonly { readonly to: string; readonly text: string }[];
+  /** What the simulated providers hold: completed payments, by rail and reference. */
+  readonly held: readonly {
+    readonly rail: string;
+    readonly id: string;
+    readonly amountMinor: bigint;
+    readonly phone: string;
+  }[];
+  readonly ordered: readonly Ordered[];
 }
+
+/** The rail of the callers that post confirmations directly; the others are the simulated providers' and the agents'. */
+const DIRECT = "mpesa";
+const CASH = "cash";
 
 /** One promise, how many things it was checked on, and each that broke it. */
 export interface Check {
@@ -20,6 +33,7 @@ export interface Check {
 export function reconcile(books: Books, outside: Outside): readonly Check[] {
   return [
     ...checkPayments(books, outside),
+    ...checkRails(books, outside),
     ...checkLedger(books),
     ...checkContracts(books, outside),
     ...checkTokens(books, outside),
@@ -39,8 +53,56 @@ const groups = <Item>(items: readonly Item[], keyOf: (item: Item) => string): Re
 const sum = <Item>(items: readonly Item[], amountOf: (item: Item) => bigint): bigint =>
   items.reduce((total, item) => total + amountOf(item), 0n);
 
+function checkRails(books: Books, { held, ordered }: Outside): readonly Check[] {
+  const railReceipts = books.receipts.filter(({ rail }) => rail !== DIRECT && rail !== CASH);
+  const receipts = groups(books.receipts, ({ rail, providerId }) => `${rail}/${providerId}`);
+  const truth = new Map(held.map((payment) => [`${payment.rail}/${payment.id.toUpperCase()}`, payment]));
+  const cash = groups(books.cash, ({ clientKey }) => clientKey);
+  const intents = new Map(books.intents.map((intent) => [intent.id, intent]));
+  const answered = ordered.filter(({ answers }) => answers.length > 0);
+  return [
+    over("what a provider holds is not lost, and booked at its amount", [...truth], ([name, { amountMinor }]) => {
+      const [only, ...others] = receipts.get(name) ?? [];
+      return only?.amountMinor === amountMinor && others.length === 0
+        ? undefined
+        : `${name} has ${only === undefined ? "no receipt" : "another amount, or two receipts"}`;
+    }),
+    over("what no provider holds is not booked", railReceipts, ({ rail, providerId }) =>
+      truth.has(`${rail}/${providerId}`) ? undefined : `${rail}/${providerId}`,
+    ),
+    over("every request to pay is over, one way or the other", books.intents, ({ id, state }) =>
+      ["completed", "failed", "expired"].includes(state) ? undefined : `${id} is ${state}`,
+    ),
+    over("a request that is paid names a payment that is booked", books.intents, ({ id, rail, state, providerId }) =>
+      (state === "completed") === (providerId !== null && receipts.has(`${rail}/${providerId}`)) ? undefined : id,
+    ),
+    over("an order that was answered was done once", answered, ({ kind, key, answers, amountMinor }) => {
+      if (kind === "request")
+        return answers.every((answer) => intents.has(answer)) ? undefined : `${key}: ${answers.join(", ")}`;
+      const [only, ...others] = cash.get(key) ?? [];
+      const isSame = only?.amountMinor === amountMinor && answers.every((answer) => answer === only.number);
+      return isSame && others.length === 0
+        ? undefined
+        : `${key}: ${others.length + (only === undefined ? 0 : 1)} cash receipts`;
+    }),
+    over("cash that an agent took is not lost, and booked once", books.cash, ({ number, amountMinor, state }) => {
+      const [only, ...others] = receipts.get(`${CASH}/${number}`) ?? [];
+      return state === "booked" && only?.amountMinor === amountMinor && others.length === 0
+        ? undefined
+        : `${number} (${state})`;
+    }),
+    over(
+      "no cash is booked that no agent took",
+      books.receipts.filter(({ rail }) => rail === CASH),
+      ({ providerId }) => (books.cash.some(({ number }) => number === providerId) ? undefined : providerId),
+    ),
+  ];
+}
+
 function checkPayments(books: Books, { told }: Outside): readonly Check[] {
-  const receipts = groups(books.receipts, ({ providerId }) => providerId);
+  const direct = books.receipts.filter(({ rail }) => rail === DIRECT);
+  const receipts = groups(direct, ({ providerId }) => providerId);
+  const all = new Set(books.receipts.map(({ callbackId }) => callbackId));
   const posted = new Map(told.map((about) => [about.payment.transId, about]));
   const keyed = groups(books.transactions, ({ idempotencyKey }) => idempotencyKey);
   const suspended = new Set(books.suspense.map(({ receiptId }) => receiptId));
@@ -53,22 +115,18 @@ function checkPayments(books: Books, { told }: Outside): readonly Check[] {
     over("a payment is not doubled", [...receipts], ([id, found]) =>
       found.length === 1 ? undefined : `${id} has ${found.length} receipts`,
     ),
-    over(
-      "a receipt is of a payment that was made, at its amount",
-      books.receipts,
-      ({ providerId, amountMinor, reference }) => {
-        const payment = posted.get(providerId)?.payment;
-        if (payment === undefined) return `${providerId} was never paid`;
-        return payment.amountMinor === amountMinor && payment.reference === reference
-          ? undefined
-          : `${providerId} is booked with other facts`;
-      },
-    ),
-    over("a receipt has one ledger transaction", books.receipts, ({ id, providerId, transactionId }) => {
-      const [only, ...others] = keyed.get(`payment:mpesa:${providerId}`) ?? [];
+    over("a receipt is of a payment that was made, at its amount", direct, ({ providerId, amountMinor, reference }) => {
+      const payment = posted.get(providerId)?.payment;
+      if (payment === undefined) return `${providerId} was never paid`;
+      return payment.amountMinor === amountMinor && payment.reference === reference
+        ? undefined
+        : `${providerId} is booked with other facts`;
+    }),
+    over("a receipt has one ledger transaction", books.receipts, ({ id, rail, providerId, transactionId }) => {
+      const [only, ...others] = keyed.get(`payment:${rail}:${providerId}`) ?? [];
       return only?.id === transactionId && only.reference === id && others.length === 0 ? undefined : `${providerId}`;
     }),
-    over("money goes where it belongs, and to one place", books.receipts, ({ id, providerId }) => {
+    over("money goes where it belongs, and to one place", direct, ({ id, providerId }) => {
       const belongs = posted.get(providerId)?.payment.belongs;
       const places = [
         ...(allocated.get(id) ?? []).map(({ contractId }) => contractId),
@@ -84,8 +142,8 @@ function checkPayments(books: Books, { told }: Outside): readonly Check[] {
         ? undefined
         : `${providerId} is at ${places.join(" and ") || "no place"}`;
     }),
-    over("each stored callback is settled", books.callbacks, ({ providerId }) =>
-      receipts.has(providerId) ? undefined : `${providerId} is stored and not booked`,
+    over("each stored callback is settled", books.callbacks, ({ id, providerId }) =>
+      all.has(id) ? undefined : `${providerId} is stored and not booked`,
     ),
     over("nothing waits or is set aside", [...books.pending, undefined], (row) =>
       row === undefined ? undefined : `callback ${row.callbackId}: ${row.failure ?? "waits"}`,
@@ -206,10 +264,13 @@ function countAfter(kind: string, count: number): number {
   return (count + 1) % 2 === (kind === "add" ? 0 : 1) ? count + 1 : count + 2;
 }
 
-function checkMessages(books: Books, { told, households, arrived }: Outside): readonly Check[] {
+function checkMessages(books: Books, { told, households, arrived, held }: Outside): readonly Check[] {
   const messages = groups(books.messages, ({ key }) => key);
   const events = groups(books.outbox, ({ key }) => key);
-  const posted = new Map(told.map(({ payment }) => [payment.transId, payment]));
+  const payerPhone = new Map<string, string | undefined>([
+    ...told.map(({ payment }): [string, string | undefined] => [payment.transId, payment.payerPhone]),
+    ...held.map(({ id, phone }): [string, string] => [id.toUpperCase(), `+${phone}`]),
+  ]);
   const phoneOf = new Map(households.map(({ contractId, phone }) => [contractId, phone]));
   const contractOf = new Map(books.allocations.map(({ cause, contractId }) => [cause, contractId]));
   const tokens = groups(books.tokens, ({ cause }) => cause);
@@ -222,7 +283,7 @@ function checkMessages(books: Books, { told, households, arrived }: Outside): re
       books.receipts,
       ({ id, providerId }) => {
         const contract = contractOf.get(id);
-        const phone = contract === undefined ? posted.get(providerId)?.payerPhone : phoneOf.get(contract);
+        const phone = contract === undefined ? payerPhone.get(providerId) : phoneOf.get(contract);
         const found = messages.get(`receipt:${id}`) ?? [];
         if (phone === undefined) return found.length === 0 ? undefined : `${providerId}: a message to nobody`;
         return found.length === 1 && found[0]?.toPhone === phone

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
-import { buildApp } from "../../src/app.ts";
+import { everyChannel } from "../../simulators/rail/channels.ts";
+import { buildApp, type App } from "../../src/app.ts";
 import { parseConfig } from "../../src/config.ts";
 import { formatAccountNumber, type Terms } from "../../src/credit/credit.ts";
+import type { StaffId } from "../../src/kernel/ids.ts";
+import { parseCurrency } from "../../src/kernel/money.ts";
 import { rational } from "../../src/kernel/rational.ts";
 import type { Chance } from "./chance.ts";
 
@@ -12,6 +15,18 @@ export interface Household {
   readonly deviceId: string;
   readonly startCount: number;
   readonly phone: string | undefined;
+}
+
+/** A contract in a country of one of the simulated channels, which asks for its money. */
+export interface RailHousehold extends Household {
+  readonly channel: string;
+  readonly currency: string;
+}
+
+/** Who works in the run: sessions of the office and of an agent. */
+export interface Staff {
+  readonly office: string;
+  readonly agent: string;
 }
 
 const DAILY: Terms = {
@@ -35,14 +50,16 @@ const PLANS: Readonly<Record<string, Terms>> = {
   "by-the-hour": { ...DAILY, totalMinor: 900_000_000n, price: rational(190_000n, 336n), priceSeconds: 3_600 },
 };
 
-/** Makes the contracts through the modules' own faces, before any process of the run starts. */
+/** Makes the contracts and the staff through the modules' own faces, before any process of the run starts. */
 export async function seedVillage(
   environment: Record<string, string>,
-  { contracts, chance }: { contracts: number; chance: Chance },
-): Promise<readonly Household[]> {
-  const app = await buildApp({ config: parseConfig(environment), roles: [] });
+  { contracts, chance, clock }: { contracts: number; chance: Chance; clock: { now(): Date } },
+): Promise<{ households: readonly Household[]; railHouseholds: readonly RailHousehold[]; staff: Staff }> {
+  const app = await buildApp({ config: parseConfig(environment), roles: [], clock });
   try {
-    return await app.database.db.transaction(async (tx) => {
+    const staff = await hire(app);
+    const railHouseholds = await sellAbroad(app);
+    const households = await app.database.db.transaction(async (tx) => {
       for (const [code, terms] of Object.entries(PLANS)) await app.credit.plans.create(tx, { code, name: code, terms });
       const codes = Object.keys(PLANS);
       const households: Household[] = [];
@@ -76,7 +93,88 @@ export async function seedVillage(
       }
       return households;
     });
+    return { households, railHouseholds, staff };
   } finally {
     await app.stop();
   }
+}
+
+const AREA = "kitui";
+const CONTRACTS_ABROAD = 5;
+/** First digits of a mobile number, with six more behind. */
+const PHONES: Readonly<Record<string, string>> = {
+  KE: "+254720",
+  UG: "+256770",
+  ZM: "+260970",
+  CI: "+2250700",
+  SN: "+221770",
+  GH: "+233240",
+  RW: "+250780",
+  TZ: "+255750",
+};
+const LIMIT_MINOR = 100_000_000_000n;
+
+async function hire(app: App): Promise<Staff> {
+  const password = "crash-crash-crash";
+  const passwordHash = await app.access.hashPassword(password);
+  const people = [
+    { email: "office@crash.test", name: "Office", role: "operations", area: null },
+    { email: "agent@crash.test", name: "Agent", role: "agent", area: AREA },
+  ] as const;
+  await app.database.db.transaction(async (tx) => {
+    for (const person of people)
+      await app.access.createStaff(tx, { ...person, language: "en", passwordHash, actor: "crash" });
+    const by = { id: "00000000-0000-7000-8000-000000000000" as StaffId, role: "admin" as const, actor: "crash" };
+    for (const currency of new Set(everyChannel.map((channel) => parseCurrency(channel.currency))))
+      await app.cash.setLimit(tx, { agentId: null, currency, limitMinor: LIMIT_MINOR, by });
+  });
+  const sessions = [];
+  for (const { email } of people)
+    sessions.push(await app.access.login({ email, password, sourceAddress: "127.0.0.1" }));
+  return { office: sessions[0]?.token ?? "", agent: sessions[1]?.token ?? "" };
+}
+
+/** Contracts in each channel's own currency, whose price no run can reach. */
+async function sellAbroad(app: App): Promise<readonly RailHousehold[]> {
+  return await app.database.db.transaction(async (tx) => {
+    const households: RailHousehold[] = [];
+    for (const { name: channel, country, currency: code } of everyChannel) {
+      const currency = parseCurrency(code);
+      const planCode = `abroad-${channel}`;
+      await app.credit.plans.create(tx, {
+        code: planCode,
+        name: planCode,
+        terms: { ...DAILY, currency, totalMinor: 900_000_000n, minimumPaymentMinor: 100n },
+      });
+      for (let at = 0; at < CONTRACTS_ABROAD; at++) {
+        const serial = `ABROAD-${channel}-${at}`;
+        const key = createHash("md5").update(serial).digest("hex");
+        await app.devices.importCsv(
+          tx,
+          `Serial Number,Key,Count,Time Divider,Hardware Model\n${serial},${key},1,1,Home 60\n`,
+        );
+        const phone = `${PHONES[country] ?? ""}${String(100_000 + at)}`;
+        const customer = await app.customers.register(tx, {
+          name: `Household ${channel} ${at}`,
+          language: "en",
+          area: AREA,
+          phones: [phone],
+          serviceConsent: true,
+          marketingConsent: false,
+          actor: "crash",
+        });
+        const contract = await app.credit.sell(tx, { customerId: customer.id, serial, planCode, actor: "crash" });
+        households.push({
+          accountNumber: formatAccountNumber(contract.accountNumber),
+          contractId: contract.id,
+          deviceId: contract.deviceId,
+          startCount: 1,
+          phone,
+          channel,
+          currency,
+        });
+      }
+    }
+    return households;
+  });
 }
