@@ -284,7 +284,7 @@ function checkMessages(books: Books, { told, households, arrived, held }: Outsid
       ({ id, providerId }) => {
         const contract = contractOf.get(id);
         const phone = contract === undefined ? payerPhone.get(providerId) : phoneOf.get(contract);
-        const found = messages.get(`receipt:${id}`) ?? [];
+        const found = [...(messages.get(`receipt:${id}`) ?? []), ...(messages.get(`unknown:${id}`) ?? [])];
         if (phone === undefined) return found.length === 0 ? undefined : `${providerId}: a message to nobody`;
         return found.length === 1 && found[0]?.toPhone === phone
           ? undefined
