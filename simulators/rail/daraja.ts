@@ -148,7 +148,7 @@ export const makeDarajaFace: MakeFace = (world) => {
     const shortcode = found?.kind === "disbursement" ? PAY_OUT_SHORTCODE : SHORTCODE;
     const body =
       found === undefined
-        ? { code: 2033, words: "The transaction does not exist.", parameters: [] }
+        ? { code: 2032, words: "The transaction receipt number does not exist.", parameters: [] }
         : {
             code: 0,
             words: "The service request is processed successfully.",

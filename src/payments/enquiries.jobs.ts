@@ -15,7 +15,7 @@ const GIVE_UP_AFTER_MS = 3 * DAY_MS;
 /** Pauses grow from a quarter of a minute to an hour: a forged callback must not cost thousands of questions. */
 const pauseMs = (attempts: number): number => Math.min(15_000 * 2 ** Math.min(attempts, 10), HOUR_MS);
 /** A fresh transaction may be unknown to the provider's own enquiry for a while. */
-const UNKNOWN_TIMES_MAX = 6;
+export const UNKNOWN_TIMES_MAX = 6;
 
 /** Asks providers about transactions that unsigned callbacks told of; books what they confirm, as they say it. */
 export function makeEnquirySteps({

@@ -3,6 +3,7 @@ import type { MakeId } from "../kernel/ids.ts";
 import { isTransient, type Database, type Tx } from "../platform/database.ts";
 import { isPaymentEvidence, type Arrival } from "./arrivals.ts";
 import { storeArrivals } from "./arrivals.store.ts";
+import { UNKNOWN_TIMES_MAX } from "./enquiries.jobs.ts";
 import * as enquiries from "./enquiries.store.ts";
 import { openExceptions } from "./exceptions.store.ts";
 import * as intents from "./intents.store.ts";
@@ -169,14 +170,16 @@ export function makeNoticeJobs({
         await storeArrivals(tx, [arrival]);
         await enquiries.saveEnquiry(tx, { ...enquiry, state: "agreed", outcome: undefined, nextStepAt: undefined });
       }
-    } else if (report.transactionStatus === "failed") {
+    } else if (report.transactionStatus === "failed" && enquiry.attempts >= UNKNOWN_TIMES_MAX) {
+      // Sooner it may be too fresh for the provider's own enquiry: it is asked about again.
       await enquiries.saveEnquiry(tx, {
         ...enquiry,
         state: "disagreed",
         outcome: report.statusReason,
         nextStepAt: undefined,
       });
-      await disagree(tx, { ...notice, detail: report.statusReason ?? "The provider says that it failed." });
+      const claim = await claimOf(tx, enquiry);
+      await disagree(tx, claim ?? notice, { enquiry, detail: report.statusReason ?? "failed" });
     }
   }
 
@@ -184,15 +187,20 @@ export function makeNoticeJobs({
     return await store.findNotice(tx, noticeId);
   }
 
-  async function disagree(tx: Tx, notice: Notice & { detail: string }): Promise<void> {
+  /** What somebody told is kept for a person, as it came; the provider's no stands beside it. */
+  async function disagree(
+    tx: Tx,
+    claim: Notice,
+    { enquiry, detail }: { enquiry: enquiries.Enquiry; detail: string },
+  ): Promise<void> {
     await quarantine(tx, {
-      rail: notice.rail,
-      door: notice.form,
+      rail: claim.rail,
+      door: claim.form,
       reason: "enquiry_disagrees",
-      detail: notice.detail,
-      providerId: notice.report.transactionReference,
-      sourceAddress: notice.sourceAddress,
-      raw: notice.raw,
+      detail: `The provider does not confirm it: ${detail}.`.slice(0, 500),
+      providerId: enquiry.providerId,
+      sourceAddress: claim.sourceAddress,
+      raw: claim.raw,
       receivedAt: clock.now(),
     });
   }

@@ -22,6 +22,9 @@ const REVERSED_BEFORE = "R000001";
 /** 15: this request was seen before, so an earlier one of the same name decides. */
 const DUPLICATE_DETECTED = "15";
 
+/** Of a status query: "The transaction receipt number does not exist." Seen in production; the portal does not list it. */
+export const RECEIPT_UNKNOWN = "2032";
+
 /** Results of reversals write their failures as "R000002", those of the others as numbers. */
 export function readResultCode(body: Body): { code: string; verdict: Verdict } {
   const code = codeOf(body);

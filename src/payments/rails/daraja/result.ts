@@ -1,5 +1,5 @@
 import type { Parsed, Payer, Report } from "../rail.ts";
-import { readResultCode, reasonOf, refuseUnknownCode } from "./codes.ts";
+import { readResultCode, reasonOf, RECEIPT_UNKNOWN, refuseUnknownCode } from "./codes.ts";
 import { readConversation, type Conversation } from "./conversation.ts";
 import {
   asList,
@@ -44,8 +44,9 @@ export function parseResult(raw: Uint8Array, terms: ResultTerms): Parsed {
     if (verdict === "unknown") return refuseUnknownCode(code);
     if (verdict !== "success") {
       const waiting = conversationReport(conversation ?? guessConversation(result, code), terms);
-      // A query that failed says nothing about the money it asked for.
-      const isOver = verdict === "failed" && conversation?.isEnquiry !== true;
+      // A query that failed says nothing about the money it asked for, unless it says that there is no such payment.
+      const saysNo = conversation?.about === "payment" && code === RECEIPT_UNKNOWN;
+      const isOver = verdict === "failed" && (conversation?.isEnquiry !== true || saysNo);
       return { ...waiting, transactionStatus: isOver ? "failed" : "pending", statusReason: reasonOf(result, code) };
     }
     const values = readValues(result);

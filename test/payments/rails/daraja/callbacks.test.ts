@@ -247,6 +247,17 @@ describe("the result of a request", () => {
     expect(reportOf(result(body, `status-${CORRELATION}`)).correlation).toBe(CORRELATION);
   });
 
+  test("an enquiry that finds no such payment says no, and of a pay-out of ours nothing", () => {
+    const body = { Result: { ResultCode: 2032, ResultDesc: "The transaction receipt number does not exist." } };
+    expect(reportOf(result(body, `status-${CORRELATION}`))).toMatchObject({
+      transactionStatus: "failed",
+      correlation: CORRELATION,
+      transactionReference: undefined,
+    });
+    for (const about of ["b2c", "reversal"])
+      expect(reportOf(result(body, `${about}-status-${CORRELATION}`)).transactionStatus).toBe("pending");
+  });
+
   test("parameters may be one object instead of a list", () => {
     const { ResultParameters, ...rest } = B2C_RESULT.Result;
     const [amount] = ResultParameters.ResultParameter;

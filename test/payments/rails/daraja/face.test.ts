@@ -147,7 +147,7 @@ describe("a payer who pays unasked", () => {
       kind: "asked",
     });
     expect(bank.posted.map(bank.read)).toMatchObject([
-      { transactionStatus: "pending", transactionReference: undefined },
+      { transactionStatus: "failed", transactionReference: undefined },
     ]);
     expect(
       await enquire({ kind: "transaction", providerCorrelation: undefined, transactionReference: payment.id }),
