@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,8 +49,10 @@ export interface RailsWorld extends TestApp {
   readonly simulator: RailSimulator;
   /** A family that pays by this channel: in its currency, 5,000 minor units a day, with a phone of its country. */
   household(channel: string, options?: { terms?: Partial<Terms>; phone?: string }): Promise<Household>;
-  /** Asks a phone to pay and sends the request; the provider's prompt waits for the test to decide it. */
-  ask(home: Household, order: { channel: string; amountMinor: bigint; phone?: string }): Promise<Intent>;
+  /** The office asks a phone to pay, by GraphQL, and the request is sent; the prompt waits for the test to decide it. */
+  ask(home: Household, order: { channel: string; amountMinor: bigint; phone?: string; key?: string }): Promise<Intent>;
+  /** Asks the program's GraphQL door as a person of the office. Fails when it answers with errors. */
+  graphql<Data>(query: string, variables?: Readonly<Record<string, unknown>>): Promise<Data>;
   intent(id: IntentId): Promise<Intent>;
   /** The provider's side of a request. Fails when there is none, or more than one. */
   promptOf(intent: Intent): SimulatedTransaction;
@@ -103,7 +106,7 @@ export async function startRails(options: RailsOptions): Promise<RailsWorld & { 
     },
   });
   begun.place = app;
-  const world = makeWorld(app, simulator);
+  const world = makeWorld(app, { simulator, token: await signIn(app) });
   return {
     ...world,
     async drop() {
@@ -131,7 +134,16 @@ export function useRails(options: RailsOptions): { readonly current: RailsWorld 
   };
 }
 
-function makeWorld(place: TestApp, simulator: RailSimulator): RailsWorld {
+/** A person of the office, who may ask every phone. */
+async function signIn({ app }: TestApp): Promise<string> {
+  const [email, password] = ["office@washa.test", "seven quiet lamps"];
+  const passwordHash = await app.access.hashPassword(password);
+  const person = { email, name: "Office", role: "operations", area: null, language: "en", passwordHash } as const;
+  await app.database.db.transaction((tx) => app.access.createStaff(tx, { ...person, actor: "system:test" }));
+  return (await app.access.login({ email, password, sourceAddress: "192.0.2.1" })).token;
+}
+
+function makeWorld(place: TestApp, { simulator, token }: { simulator: RailSimulator; token: string }): RailsWorld {
   const { app, clock, url } = place;
   const { db } = app.database;
   const channelOf = (name: string) => {
@@ -149,6 +161,18 @@ function makeWorld(place: TestApp, simulator: RailSimulator): RailsWorld {
     throw new Error("Something is due without end.");
   }
 
+  async function graphql<Data>(query: string, variables: Readonly<Record<string, unknown>> = {}): Promise<Data> {
+    const response = await fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: JSON.stringify({ query, variables }),
+    });
+    const answer = (await response.json()) as { data?: Data; errors?: unknown };
+    if (answer.data === undefined || answer.errors !== undefined)
+      throw new Error(`GraphQL answered ${response.status}: ${JSON.stringify(answer.errors)}`);
+    return answer.data;
+  }
+
   async function intent(id: IntentId): Promise<Intent> {
     const found = (await app.intents.find(db, [id])).get(id);
     if (found === undefined) throw new Error("The request is gone.");
@@ -159,6 +183,7 @@ function makeWorld(place: TestApp, simulator: RailSimulator): RailsWorld {
     ...place,
     simulator,
     work,
+    graphql,
     intent,
     household(channel, { terms = {}, phone } = {}) {
       const { currency, country } = channelOf(channel);
@@ -169,13 +194,34 @@ function makeWorld(place: TestApp, simulator: RailSimulator): RailsWorld {
         phone: phone ?? `+${(BigInt(start.slice(1)) + BigInt(numbers)).toString()}`,
       });
     },
-    async ask(home, { channel, amountMinor, phone = home.phone }) {
-      const { currency, country } = channelOf(channel);
-      const order = { rail: channel, reference: home.accountNumber, phone, country, actor: "test" };
-      const amount = { minor: amountMinor, currency: parseCurrency(currency) };
-      const asked = await db.transaction((tx) => app.intents.request(tx, { ...order, amount, through: "api" }));
+    async ask(home, { channel, amountMinor, phone = home.phone, key = randomUUID() }) {
+      const variables = { contractId: home.contract.id, amount: String(amountMinor), phone, rail: channel, key };
+      const { requestPayment } = await graphql<{ requestPayment: { intent?: { id: IntentId }; message?: string } }>(
+        `
+          mutation ($contractId: ID!, $amount: String!, $phone: String, $rail: String, $key: String!) {
+            requestPayment(
+              contractId: $contractId
+              amountMinor: $amount
+              phone: $phone
+              rail: $rail
+              idempotencyKey: $key
+            ) {
+              ... on RequestedPayment {
+                intent {
+                  id
+                }
+              }
+              ... on Refusal {
+                message
+              }
+            }
+          }
+        `,
+        variables,
+      );
+      if (requestPayment.intent === undefined) throw new Error(requestPayment.message);
       await app.requestLoop.runDue();
-      return await intent(asked.intent.id);
+      return await intent(requestPayment.intent.id);
     },
     promptOf({ rail, correlation }) {
       // Airtel wants names without dashes and Orange shorter ones.
