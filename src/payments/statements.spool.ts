@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InvalidInput } from "../kernel/refusal.ts";
 import { binaryKindOf, decode, encodingOf, LOOK_BYTES, type Encoding } from "./statement-decoding.ts";
@@ -26,6 +26,8 @@ export async function spool(
   source: AsyncIterable<Uint8Array>,
   { folder, bytesMax }: { folder: string; bytesMax: number },
 ): Promise<SpooledFile> {
+  // The folder for temporary files may have been emptied since, and on a new machine there is none.
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const place = await mkdtemp(join(folder, "washa-statement-"));
   const discard = () => rm(place, { recursive: true, force: true });
   const path = join(place, "file");
