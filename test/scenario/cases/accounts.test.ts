@@ -40,6 +40,55 @@ test("case 9: unknown account, no validation", async () => {
   ]);
 });
 
+test("case 10: a valid account, another person's", async () => {
+  const { app, household, confirm, graphql, receiptsOf } = world.current;
+  const [payer, other] = [await household("mpesa-ke"), await household("mpesa-ke")];
+  await confirm("mpesa-ke", { account: other.accountNumber, amount: "100", msisdn: payer.phone.slice(1) });
+  // As typed: nobody guesses that she meant her own.
+  expect(await other.refreshed()).toMatchObject({ receivedMinor: 10_000n });
+  const [used] = await other.tokens();
+  expect(other.lamp.enter(used ?? "").kind).toBe("VALID");
+  expect(await payer.tokens()).toEqual([]);
+
+  // She calls, and the office takes the payment away from the account and gives it to hers.
+  const [receipt] = await receiptsOf(other);
+  const reason = "The payer called: she had typed her neighbour's number.";
+  const moved = await graphql<{ unlinkReceipt: object; matchSuspense: object }>(
+    `
+      mutation ($receiptId: ID!, $wrong: ID!, $right: ID!, $reason: String!) {
+        unlinkReceipt(receiptId: $receiptId, contractId: $wrong, reason: $reason, idempotencyKey: "unlink-of-case-10") {
+          __typename
+        }
+        matchSuspense(
+          receiptId: $receiptId
+          contractId: $right
+          resolution: $reason
+          idempotencyKey: "match-of-case-10"
+        ) {
+          __typename
+        }
+      }
+    `,
+    { receiptId: receipt?.id, wrong: other.contract.id, right: payer.contract.id, reason },
+  );
+  expect(moved).toEqual({
+    unlinkReceipt: { __typename: "UnlinkedReceipt" },
+    matchSuspense: { __typename: "MatchedReceipt" },
+  });
+  expect(await payer.refreshed()).toMatchObject({ receivedMinor: 10_000n, debtMinor: 0n });
+  const [token] = await payer.tokens();
+  expect(payer.lamp.enter(token ?? "").kind).toBe("VALID");
+  // What the neighbour's lamp had from it stays on, and is owed.
+  expect(await other.refreshed()).toMatchObject({ receivedMinor: 0n, debtMinor: 10_000n, state: "active" });
+  expect(await other.tokens()).toEqual([used]);
+  expect(other.lamp.face().daysLeft).toBeCloseTo(2, 2);
+
+  const audit = await app.access.listAudit({ limit: 50 });
+  for (const action of ["receipt.unlink", "suspense.match"])
+    expect(audit).toContainEqual(expect.objectContaining({ action, subjectId: receipt?.id }));
+  expect(JSON.stringify(audit.find(({ action }) => action === "receipt.unlink")?.detail)).toContain(reason);
+});
+
 test("case 11: the payer's phone belongs to another customer", async () => {
   const { household, confirm } = world.current;
   const [payer, other] = [await household("mpesa-ke"), await household("mpesa-ke")];

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "vitest";
+import type { PayoutId } from "../../../src/kernel/ids.ts";
 import { MINUTE_MS } from "../../../src/kernel/time.ts";
 import { useRails } from "../../support/rails.ts";
 import { auditBooks } from "../books-audit.ts";
@@ -20,28 +21,18 @@ test("case 14: more than the final balance", async () => {
   await auditBooks(world.current);
 
   // The office gives the excess back: M-Pesa pays it out to the phone.
-  const amount = { minor: 5_000n, currency: "KES" } as const;
-  const [receipt] = await place.receiptsOf(home);
-  const payout = await db.transaction(async (tx) => {
-    const { sourceAccountId } = await app.credit.takeRefundable(tx, { contractId: home.contract.id, amount });
-    return await app.payouts.request(tx, {
-      rail: "mpesa-ke",
-      shortcode: "600966",
-      receiptId: receipt?.id ?? null,
-      contractId: home.contract.id,
-      originalProviderId: null,
-      phone: home.phone,
-      amount,
-      sourceAccountId,
-      reason: "Paid more than the price",
-      requestedBy: "staff:1",
-      approvedBy: "staff:2",
-    });
-  });
+  const { refundContract } = await place.graphql<{ refundContract: { id: PayoutId } }>(
+    `mutation ($contractId: ID!) {
+      refundContract(contractId: $contractId, rail: "mpesa-ke", reason: "Paid more than the price", idempotencyKey: "refund-of-case-14") {
+        ... on Payout { id } ... on Refusal { message }
+      }
+    }`,
+    { contractId: home.contract.id },
+  );
   await place.pass(2 * MINUTE_MS);
   const [sent] = simulator.transactions("mpesa-ke").filter(({ kind }) => kind === "disbursement");
   expect(sent).toMatchObject({ status: "completed", amountMinor: 5_000n, phone: home.phone.slice(1) });
-  expect((await app.payouts.find(db, [payout.id])).get(payout.id)).toMatchObject({
+  expect((await app.payouts.find(db, [refundContract.id])).get(refundContract.id)).toMatchObject({
     state: "completed",
     providerId: sent?.id,
   });

@@ -1,8 +1,5 @@
-import { tmpdir } from "node:os";
 import { afterEach, expect, test } from "vitest";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/kernel/time.ts";
-import { storeArrivals } from "../../../src/payments/arrivals.store.ts";
-import { makeStatements } from "../../../src/payments/statements.commands.ts";
 import { useRails } from "../../support/rails.ts";
 import { auditBooks } from "../books-audit.ts";
 
@@ -64,15 +61,7 @@ test("case 7: an outage of more than 48 h", async () => {
 
   const file = simulator.statement("mpesa-ke", { from: outageFrom, to: new Date(outageFrom.getTime() + 4 * DAY_MS) });
   if (file === undefined) throw new Error("M-Pesa gives statements.");
-  // There is no upload over HTTP yet: the file is given to what the upload will call.
-  const statements = makeStatements({
-    db,
-    clock,
-    makeId: app.makeId,
-    ledger: app.ledger,
-    storeArrivals,
-    spoolFolder: tmpdir(),
-  });
+  // As the office uploads it.
   const order = {
     channel: { name: "mpesa-ke", country: "KE", currency: "KES", zone: "Africa/Nairobi" },
     shortcode: "600966",
@@ -80,7 +69,7 @@ test("case 7: an outage of more than 48 h", async () => {
     fileName: file.fileName,
     actor: "test",
   } as const;
-  const report = await statements.importStatement(piecesOf(file.bytes), order);
+  const report = await app.statements.importStatement(piecesOf(file.bytes), order);
   expect(report).toMatchObject({ taken: 1, known: 2, refused: 0, exceptions: 0 });
   await place.work();
   expect((await place.receiptsOf(early)).map(({ providerId }) => providerId)).toEqual([lost.id]);
