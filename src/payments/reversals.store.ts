@@ -65,19 +65,36 @@ export async function insertReversal(
   return rows.length === 1;
 }
 
-/** Reversals that wait for these payments: such a payment buys nothing. */
+/**
+ * Reversals that wait for these payments: such a payment buys nothing. What providers told and nobody has acted upon yet
+ * counts too: after an hour's pause a payment and its reversal are both waiting, and payments are settled first.
+ */
 export async function findParked(
   tx: Tx,
   payments: readonly { readonly rail: string; readonly providerId: string }[],
-): Promise<readonly Reversal[]> {
+): Promise<readonly Pick<Reversal, "rail" | "originalProviderId" | "amount">[]> {
   const given = rowsTable(payments, {
     rail: ["text", ({ rail }) => rail],
     provider_id: ["text", ({ providerId }) => providerId],
   });
-  const rows = await tx.execute<Row>(sql`
-    select v.* from payments.reversals v join ${given.table} as given(${given.names})
-      on given.rail = v.rail and given.provider_id = v.original_provider_id where v.state = 'parked'`);
-  return rows.map(reversalOf);
+  const rows = await tx.execute<{
+    rail: string;
+    original_provider_id: string;
+    amount_minor: string;
+    currency: Currency;
+  }>(sql`
+    with given as (select * from ${given.table} as g(${given.names}))
+    select v.rail, v.original_provider_id, v.amount_minor, v.currency from payments.reversals v
+      join given on given.rail = v.rail and given.provider_id = v.original_provider_id where v.state = 'parked'
+    union all
+    select n.rail, n.original_provider_id, n.amount_minor, n.currency from payments.open_notices o
+      join payments.notices n on n.id = o.notice_id join given on given.rail = n.rail and given.provider_id = n.original_provider_id
+      where n.type = 'reversal' and n.status = 'completed' and n.is_evidence and n.amount_minor is not null`);
+  return rows.map((row) => ({
+    rail: row.rail,
+    originalProviderId: row.original_provider_id,
+    amount: { minor: BigInt(row.amount_minor), currency: row.currency },
+  }));
 }
 
 /** Claims reversals whose payment is booked by now, oldest first. */

@@ -31,6 +31,7 @@ test("case 17: a reversal after the token was used", async () => {
   const [used, ...none] = await home.tokens();
   expect(home.lamp.enter(used ?? "").kind).toBe("VALID");
   expect(none).toEqual([]);
+  await pass(MINUTE_MS);
 
   // A part goes back, told twice, and later the rest.
   simulator.failNext(CHANNEL, "drop");
@@ -96,4 +97,21 @@ test("case 18: a reversal before its payment", async () => {
     expect(await home.tokens()).toHaveLength(tokens);
     await auditBooks(world.current);
   }
+});
+
+test("a reversal that waits beside its payment, because nobody settled meanwhile", async () => {
+  const { simulator, post, lost, ...place } = world.current;
+  const home = await place.household(CHANNEL);
+  const prompt = place.promptOf(await place.ask(home, { channel: CHANNEL, amountMinor: 10_000n }));
+  simulator.failNext(CHANNEL, "drop", 2);
+  simulator.decide({ channel: CHANNEL, id: prompt.id }, {});
+  simulator.reverse({ channel: CHANNEL, id: prompt.id });
+  const [payment, reversal] = lost(CHANNEL).slice(-2);
+  if (payment === undefined || reversal === undefined) throw new Error("The provider tells of both.");
+  for (const told of [reversal, payment]) expect(await post(told)).toMatchObject({ status: 204 });
+
+  await place.work();
+  expect(await reversalsOf(home)).toEqual([{ state: "applied", amount_minor: "10000" }]);
+  expect(await home.refreshed()).toMatchObject({ receivedMinor: 0n, debtMinor: 0n });
+  expect(await home.tokens()).toEqual([]);
 });
