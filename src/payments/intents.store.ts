@@ -148,11 +148,12 @@ export async function saveStep(
       provider_correlation = coalesce(${answer.providerCorrelation ?? null}, provider_correlation),
       pay_at = coalesce(${answer.payAt ?? null}, pay_at), memory = memory || ${JSON.stringify(answer.memory ?? {})}::jsonb
     where id = ${id} and state = ${expected}`);
+  if (answer.providerCorrelation === undefined && answer.memory === undefined) return;
   // The payment may have overtaken the answer to its request; what the answer tells is kept all the same.
   await tx.execute(sql`
     update payments.intents set provider_correlation = coalesce(${answer.providerCorrelation ?? null}, provider_correlation),
       memory = memory || ${JSON.stringify(answer.memory ?? {})}::jsonb
-    where id = ${id} and state = 'completed' and ${answer.providerCorrelation !== undefined || answer.memory !== undefined}::boolean`);
+    where id = ${id} and state = 'completed'`);
 }
 
 /** What was kept for a request of a rail, by our name of it or by a remembered value. */
