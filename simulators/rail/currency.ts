@@ -26,7 +26,13 @@ export function formatDecimal(amountMinor: bigint, currency: string): string {
 export const formatAmount = (amountMinor: bigint, currency: string): string =>
   `${currency} ${formatDecimal(amountMinor, currency)}`;
 
+const asked = new Map<string, number>();
+
 function decimalsOf(currency: string): number {
+  const known = asked.get(currency);
+  if (known !== undefined) return known;
   const format = new Intl.NumberFormat("en", { style: "currency", currency });
-  return format.resolvedOptions().maximumFractionDigits ?? 2;
+  const decimals = format.resolvedOptions().maximumFractionDigits ?? 2;
+  asked.set(currency, decimals);
+  return decimals;
 }
