@@ -37,9 +37,8 @@ const VERDICTS: Readonly<Record<State, string>> = {
 };
 class WrongUse extends Error {}
 
-/** A copy of every file that git would keep, with the packages of the original. */
-function copyRepository(): string {
-  const folder = mkdtempSync(join(tmpdir(), "washa-mutant-"));
+/** Copies every file that git would keep, with the packages of the original. */
+function copyRepository(folder: string): void {
   const files = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
     cwd: ROOT,
     maxBuffer: 64 * 1024 * 1024,
@@ -57,7 +56,6 @@ function copyRepository(): string {
     }
   }
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"), "dir");
-  return folder;
 }
 
 /** Runs the named tests and tells how each ended. A file that cannot be loaded has no tests, and so none that failed. */
@@ -178,7 +176,7 @@ async function main(): Promise<number> {
   for (const [, mutant] of mutants) mutate(readFileSync(join(ROOT, mutant.file), "utf8"), mutant);
 
   const startedAt = performance.now();
-  const folders = Array.from({ length: Math.min(jobs, mutants.length) }, copyRepository);
+  const folders: string[] = [];
   const clear = (): void => {
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   };
@@ -189,6 +187,11 @@ async function main(): Promise<number> {
       process.exit(130);
     });
   try {
+    for (let job = 0; job < Math.min(jobs, mutants.length); job++) {
+      const folder = mkdtempSync(join(tmpdir(), "washa-mutant-"));
+      folders.push(folder);
+      copyRepository(folder);
+    }
     return await hunt(mutants, folders, startedAt);
   } finally {
     clear();
