@@ -5,12 +5,12 @@ import { column, type Db, type Tx } from "../platform/database.ts";
 import type { Entry, Line } from "./entry.ts";
 import type { AccountId, AccountKind, AccountSpec, StatementLine, TrialBalanceRow } from "./ledger.ts";
 
-/** Returns the ids in the order of the specs, and which of them existed before this statement. */
+/** Returns the ids in the order of the specs, and which of them existed before this transaction. */
 export async function findOrInsertAccounts(
   tx: Tx,
   specs: readonly AccountSpec[],
 ): Promise<{ ids: readonly AccountId[]; existed: readonly boolean[] }> {
-  const inserted = await tx.execute<{ code: string }>(sql`
+  await tx.execute(sql`
     insert into ledger.accounts (code, kind, currency)
     select code, kind, currency from unnest(${column(
       specs.map(({ code }) => code),
@@ -25,10 +25,10 @@ export async function findOrInsertAccounts(
       )})
       with ordinality as given(code, kind, currency, place)
     where not exists (select from ledger.accounts a where a.code = given.code) order by place
-    on conflict (code) do nothing returning code`);
-  const fresh = new Set(inserted.map(({ code }) => code));
-  const rows = await tx.execute<{ id: string; code: string; kind: string; currency: string }>(sql`
-    select id, code, kind, currency from ledger.accounts where code = any(${column(
+    on conflict (code) do nothing`);
+  // A row of this very transaction, whichever of its statements made it, has age 0 (or less, when made after a savepoint).
+  const rows = await tx.execute<{ id: string; code: string; kind: string; currency: string; existed: boolean }>(sql`
+    select id, code, kind, currency, age(xmin) > 0 as existed from ledger.accounts where code = any(${column(
       specs.map(({ code }) => code),
       "text",
     )})`);
@@ -42,7 +42,7 @@ export async function findOrInsertAccounts(
     }
     return BigInt(row.id);
   });
-  return { ids, existed: specs.map(({ code }) => !fresh.has(code)) };
+  return { ids, existed: specs.map(({ code }) => byCode.get(code)?.existed === true) };
 }
 
 /** Inserts the transactions whose keys are new and returns their ids. A concurrent twin waits for the first to end. */

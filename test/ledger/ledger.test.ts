@@ -122,6 +122,8 @@ describe("accounts", () => {
     await expect(
       database.current.db.transaction(async (tx) => {
         await ledger.openAccounts(tx, [spec]);
+        await ledger.openAccounts(tx, [spec]); // which finds it, though it is nobody else's yet
+        await tx.transaction((inner) => ledger.openAccounts(inner, [spec]));
         throw new Error("undone");
       }),
     ).rejects.toThrow("undone");

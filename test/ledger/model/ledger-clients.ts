@@ -16,12 +16,6 @@ const AT = new Date("2026-03-02T06:00:00Z");
 const ATTEMPTS_MAX = 100;
 const LINES_MAX = 10_000;
 
-/**
- * Whether a transaction asks twice for an account that it opened itself. The ledger then remembers the account, also when
- * the transaction is rolled back, and its next posting meets an account that is not there.
- */
-const OPENS_AGAIN = false;
-
 class RolledBack extends Error {}
 
 /** A ledger of its own, as another process would have one; clients of one process share its memory. */
@@ -47,8 +41,6 @@ export function makeClient({
   turnstile: Turnstile;
   process: ReturnType<typeof makeProcess>;
 }): { perform(command: Command): Promise<Outcome> } {
-  const openedIn = new WeakMap<Tx, Map<string, AccountId>>();
-
   /** The same transaction, but each of its statements waits for its turn; `fault` breaks it off as the database would. */
   function inTurns(tx: Tx, fault: { statement: number; state: string } | undefined): Tx {
     let statement = 0;
@@ -84,16 +76,12 @@ export function makeClient({
     }
   }
 
+  /** Asks anew in every step, as parts of the program that know nothing of each other do. */
   async function open(tx: Tx, codes: readonly string[]): Promise<readonly AccountId[]> {
-    const opened = openedIn.get(tx) ?? new Map<string, AccountId>();
-    openedIn.set(tx, opened);
-    const asked = codes.filter((code) => OPENS_AGAIN || !opened.has(code));
-    const ids = await ledger.openAccounts(
+    return await ledger.openAccounts(
       tx,
-      asked.map((code) => specOf(book.name, code)),
+      codes.map((code) => specOf(book.name, code)),
     );
-    asked.forEach((code, at) => opened.set(code, ids[at] ?? 0n));
-    return codes.map((code) => opened.get(code) ?? 0n);
   }
 
   async function take(tx: Tx, step: Step): Promise<Answer> {
