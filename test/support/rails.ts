@@ -106,7 +106,7 @@ export async function startRails(options: RailsOptions): Promise<RailsWorld & { 
     },
   });
   begun.place = app;
-  const world = makeWorld(app, { simulator, token: await signIn(app) });
+  const world = makeWorld(app, { simulator, tokenNow: await hireOffice(app) });
   return {
     ...world,
     async drop() {
@@ -134,16 +134,27 @@ export function useRails(options: RailsOptions): { readonly current: RailsWorld 
   };
 }
 
-/** A person of the office, who may ask every phone. */
-async function signIn({ app }: TestApp): Promise<string> {
+/** A person of the office, who may ask every phone; signs in again when the session may be over. */
+async function hireOffice({ app, clock }: TestApp): Promise<() => Promise<string>> {
   const [email, password] = ["office@washa.test", "seven quiet lamps"];
   const passwordHash = await app.access.hashPassword(password);
   const person = { email, name: "Office", role: "operations", area: null, language: "en", passwordHash } as const;
   await app.database.db.transaction((tx) => app.access.createStaff(tx, { ...person, actor: "system:test" }));
-  return (await app.access.login({ email, password, sourceAddress: "192.0.2.1" })).token;
+  let session = { token: "", until: 0 };
+  return async () => {
+    const now = clock.now().getTime();
+    if (now >= session.until) {
+      const { token } = await app.access.login({ email, password, sourceAddress: "192.0.2.1" });
+      session = { token, until: now + 10 * MINUTE_MS };
+    }
+    return session.token;
+  };
 }
 
-function makeWorld(place: TestApp, { simulator, token }: { simulator: RailSimulator; token: string }): RailsWorld {
+function makeWorld(
+  place: TestApp,
+  { simulator, tokenNow }: { simulator: RailSimulator; tokenNow: () => Promise<string> },
+): RailsWorld {
   const { app, clock, url } = place;
   const { db } = app.database;
   const channelOf = (name: string) => {
@@ -164,7 +175,7 @@ function makeWorld(place: TestApp, { simulator, token }: { simulator: RailSimula
   async function graphql<Data>(query: string, variables: Readonly<Record<string, unknown>> = {}): Promise<Data> {
     const response = await fetch(`${url}/graphql`, {
       method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      headers: { "content-type": "application/json", authorization: `Bearer ${await tokenNow()}` },
       body: JSON.stringify({ query, variables }),
     });
     const answer = (await response.json()) as { data?: Data; errors?: unknown };
