@@ -1,9 +1,12 @@
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { Counter, Gauge, Registry } from "prom-client";
 import { sql } from "drizzle-orm";
+import { actorOf, NotSignedIn } from "./access/access.ts";
 import type { AppRole, Config } from "./config.ts";
+import { bearerToken } from "./graphql/context.ts";
 import { makeGraphql } from "./graphql/graphql.http.ts";
 import { makeIds, type MakeId } from "./kernel/ids.ts";
+import { Forbidden } from "./kernel/refusal.ts";
 import { systemClock, type Clock } from "./kernel/time.ts";
 import { makeDeliveryReportRouter } from "./messaging/messaging.http.ts";
 import { startMessageJobs } from "./messaging/messaging.jobs.ts";
@@ -17,6 +20,7 @@ import {
   makeRequestLoop,
   makeReversals,
   makeSettleLoop,
+  makeStatementDoor,
   makeSweeper,
   type RequestLoop,
   type SettleLoop,
@@ -147,6 +151,15 @@ export async function buildApp({
   const closers: (() => Promise<unknown>)[] = [];
   let stopping: Promise<void> | undefined;
 
+  /** The same session as GraphQL's. Agents see their own area only, and a statement is of the whole company. */
+  async function authorizeOffice(authorization: string | undefined): Promise<{ actor: string }> {
+    const token = bearerToken(authorization);
+    const staff = token === null ? undefined : await modules.access.findActor(token);
+    if (staff === undefined) throw new NotSignedIn();
+    if (staff.role === "agent") throw new Forbidden();
+    return { actor: actorOf(staff) };
+  }
+
   async function mountDoors(): Promise<void> {
     const door = makeRailDoors({
       db,
@@ -160,6 +173,20 @@ export async function buildApp({
     http.routes.use("/rails", door.router);
     closers.push(door.idle);
     http.routes.use(makeDeliveryReportRouter({ secret: config.smsReportSecret ?? "", messaging: modules.messaging }));
+    http.routes.use(
+      "/statements",
+      makeStatementDoor({
+        imports: modules.statementImports,
+        rails,
+        authorize: (request) => authorizeOffice(request.get("authorization")),
+        audit: modules.access.audit,
+        allowSlow: http.allowSlow,
+        onFault: (error, importId) => log.error({ error, importId }, "The import of a statement failed on our side."),
+      }),
+    );
+    modules.statements
+      .removeLeftovers()
+      .catch((error: unknown) => log.warn({ error }, "Files of imports that were cut off were not removed."));
     const graphql = await makeGraphql({
       services: modules,
       db,

@@ -24,6 +24,7 @@ import {
   makePayouts,
   makeReceipts,
   makeReconciliation,
+  makeStatementImports,
   makeStatements,
   openRails,
   type AgentCash,
@@ -34,6 +35,7 @@ import {
   type Payouts,
   type Receipts,
   type Reconciliations,
+  type StatementImports,
   type Statements,
 } from "./payments/payments.ts";
 import type { Database } from "./platform/database.ts";
@@ -51,6 +53,7 @@ export interface Modules {
   readonly payouts: Payouts;
   readonly desk: Desk;
   readonly statements: Statements;
+  readonly statementImports: StatementImports;
   readonly reconciliations: Reconciliations;
   readonly credit: Credit;
   readonly cash: AgentCash;
@@ -110,6 +113,14 @@ export function makeModules({
     rails,
     onFailed: makePayoutReturns({ clock, makeId, returnRefundable: credit.returnRefundable }),
   });
+  const statements = makeStatements({
+    db,
+    clock,
+    makeId,
+    ledger,
+    storeArrivals,
+    spoolFolder: join(tmpdir(), "washa-statements"),
+  });
   return {
     access,
     customers,
@@ -142,14 +153,8 @@ export function makeModules({
       send: (tx, message) => messaging.append(tx, [message]),
       tellHistory: tellDeskHistory({ access, credit, devices, messaging }),
     }),
-    statements: makeStatements({
-      db,
-      clock,
-      makeId,
-      ledger,
-      storeArrivals,
-      spoolFolder: join(tmpdir(), "washa-statements"),
-    }),
+    statements,
+    statementImports: makeStatementImports({ statements, clock, makeId }),
     reconciliations: makeReconciliation({ clock, makeId, rails }),
     credit,
     messaging,

@@ -5,7 +5,17 @@ import type { Customers } from "../customers/customers.ts";
 import type { Devices } from "../devices/devices.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { AgentCash, Desk, Intents, OpenRails, Payouts, Receipts, Reconciliations } from "../payments/payments.ts";
+import type {
+  AgentCash,
+  Desk,
+  Intents,
+  OpenRails,
+  Payouts,
+  Receipts,
+  Reconciliations,
+  StatementImports,
+  Statements,
+} from "../payments/payments.ts";
 import type { Db } from "../platform/database.ts";
 
 /** The faces that resolvers call; `app.ts` fills it. */
@@ -19,6 +29,8 @@ export interface Services {
   readonly intents: Intents;
   readonly payouts: Payouts;
   readonly reconciliations: Reconciliations;
+  readonly statements: Statements;
+  readonly statementImports: StatementImports;
   readonly credit: Credit;
   readonly cash: AgentCash;
   readonly desk: Desk;

@@ -12,6 +12,7 @@ import { defineDevices } from "./devices.ts";
 import { definePayments } from "./payments.ts";
 import { definePlans } from "./plans.ts";
 import { defineRails } from "./rails.ts";
+import { defineStatements } from "./statements.ts";
 
 /** The committed form of the schema, at the top of the repository. */
 export const SCHEMA_FILE = fileURLToPath(new URL("../../schema.graphql", import.meta.url));
@@ -29,6 +30,7 @@ export function buildSchema(): GraphQLSchema {
   defineDesk(builder);
   defineRails(builder, { currency });
   defineCash(builder, { currency });
+  defineStatements(builder, { currency });
   return builder.toSchema({});
 }
 

@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import { sql } from "drizzle-orm";
 import { raw, Router, type NextFunction, type Request, type Response } from "express";
 import type { Clock } from "../kernel/time.ts";
-import type { Db } from "../platform/database.ts";
+import { sqlStateOf, type Db } from "../platform/database.ts";
 import { GroupFull, makeGroupCommit } from "../platform/group-commit.ts";
 import { makeAllowList } from "../platform/allow-list.ts";
 import type { Arrival, ArrivalOutcome } from "./arrivals.ts";
@@ -26,6 +27,11 @@ export interface DoorObserver {
 const BODY_BYTES_MAX = 16 * 1024;
 const GROUP_MAX = 500;
 const WAITING_MAX = 20_000;
+/** A payment that a long import has written and not committed is held for minutes; no provider waits that long for an answer. */
+const LOCK_WAIT_MS = 3_000;
+/** For those of a group that has waited already: each is tried alone, and all of them wait for the held ones. */
+const SECOND_LOCK_WAIT_MS = 50;
+const LOCK_NOT_AVAILABLE = "55P03";
 /** What strangers send is kept for a person, but a flood of it may not fill the disk. */
 const FOREIGN_KEPT_PER_MINUTE = 60;
 
@@ -71,7 +77,7 @@ export function makeRailDoors({
     ]),
   );
   const group = makeGroupCommit<readonly Arrival[], readonly ArrivalOutcome[]>({
-    commit: (deliveries) => storeDeliveries(db, deliveries),
+    commit: makeStoreDeliveries(db),
     groupMax: GROUP_MAX,
     waitingMax: WAITING_MAX,
   });
@@ -226,14 +232,38 @@ export function makeRailDoors({
   return { router, idle: group.idle };
 }
 
-/** Deliveries of a group are stored together; each hears of its own reports. */
-async function storeDeliveries(
+/**
+ * Deliveries of a group are stored together; each hears of its own reports. Nobody waits long for a payment that another
+ * transaction holds: after the wait the group fails, its deliveries come again one by one, and only the held ones fail.
+ */
+function makeStoreDeliveries(
   db: Db,
-  deliveries: readonly (readonly Arrival[])[],
-): Promise<readonly (readonly ArrivalOutcome[])[]> {
-  const outcomes = await db.transaction((tx) => storeArrivals(tx, deliveries.flat()));
-  let from = 0;
-  return deliveries.map(({ length }) => outcomes.slice(from, (from += length)));
+): (deliveries: readonly (readonly Arrival[])[]) => Promise<readonly (readonly ArrivalOutcome[])[]> {
+  let waitedBefore = 0;
+  return async (deliveries) => {
+    const isSecondTry = deliveries.length === 1 && waitedBefore > 0;
+    waitedBefore = isSecondTry ? waitedBefore - 1 : 0;
+    try {
+      const outcomes = await storeWithin(db, isSecondTry ? SECOND_LOCK_WAIT_MS : LOCK_WAIT_MS, deliveries.flat());
+      let from = 0;
+      return deliveries.map(({ length }) => outcomes.slice(from, (from += length)));
+    } catch (error) {
+      if (deliveries.length > 1 && sqlStateOf(error) === LOCK_NOT_AVAILABLE) waitedBefore = deliveries.length;
+      throw error;
+    }
+  };
+}
+
+function storeWithin(db: Db, lockWaitMs: number, arrivals: readonly Arrival[]): Promise<readonly ArrivalOutcome[]> {
+  return db.transaction(async (tx) => {
+    // Sent at once and awaited with the rest, so that the limit costs no exchange of its own. Both have ended before the
+    // transaction does: a statement that is still under way would run outside of it.
+    const limit = tx.execute(sql.raw(`set local lock_timeout = ${lockWaitMs}`)).then(() => undefined);
+    const [limited, stored] = await Promise.allSettled([limit, storeArrivals(tx, arrivals)]);
+    if (limited.status === "rejected") throw limited.reason;
+    if (stored.status === "rejected") throw stored.reason;
+    return stored.value;
+  });
 }
 
 /** A callback is booked as it comes only when the rail's callbacks carry proof, or the operator trusts its secret address. */
@@ -264,7 +294,7 @@ function deliveryOf(
 }
 
 function outcomeOfFailure(error: unknown): Outcome | undefined {
-  if (error instanceof GroupFull) return { kind: "busy" };
+  if (error instanceof GroupFull || sqlStateOf(error) === LOCK_NOT_AVAILABLE) return { kind: "busy" };
   const unreadable = (detail: string): Outcome => ({ kind: "unusable", reason: "malformed", field: undefined, detail });
   const status = statusOf(error);
   if (status === 413) return unreadable(`a body has at most ${BODY_BYTES_MAX} bytes`);

@@ -120,12 +120,17 @@ export async function findStatement(
 /** Newest first, without their refused lines. */
 export async function listStatements(
   db: Db | Tx,
-  { first, after }: { first: number; after?: { importedAt: Date; id: string } | undefined },
+  {
+    rail,
+    first,
+    after,
+  }: { rail?: string | undefined; first: number; after?: { importedAt: Date; id: string } | undefined },
 ): Promise<readonly StatementReport[]> {
   const rows = await db.execute<StatementRow>(sql`
     select ${STATEMENT} from payments.statements
-    where ${after?.id ?? null}::uuid is null
-      or (imported_at, id) < (${after?.importedAt.toISOString() ?? null}::timestamptz, ${after?.id ?? null}::uuid)
+    where (${rail ?? null}::text is null or rail = ${rail ?? null})
+      and (${after?.id ?? null}::uuid is null
+        or (imported_at, id) < (${after?.importedAt.toISOString() ?? null}::timestamptz, ${after?.id ?? null}::uuid))
     order by imported_at desc, id desc limit ${first}`);
   return rows.map((row) => reportOf(row, []));
 }

@@ -1,6 +1,6 @@
 import { InvalidInput, NotFound } from "../kernel/refusal.ts";
 import type { MakeId } from "../kernel/ids.ts";
-import type { Clock } from "../kernel/time.ts";
+import { DAY_MS, type Clock } from "../kernel/time.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { isTransient, type Db, type Tx } from "../platform/database.ts";
 import type { Channel } from "./rails/rail.ts";
@@ -17,11 +17,11 @@ import { count, makeTally, type SavedMapping, type StatementReport, type Tally }
 import * as reports from "./statement-reports.store.ts";
 import { writeBatch, type ImportSetting, type StoreArrivals } from "./statements.batch.ts";
 import { postStatement } from "./statements.posting.ts";
-import { spool, type SpooledFile } from "./statements.spool.ts";
+import { removeLeftovers, spool, type SpooledFile } from "./statements.spool.ts";
 import * as store from "./statements.store.ts";
 
 /** More than four years of two thousand lines a day, or one day of a very large seller. */
-const STATEMENT_BYTES_MAX = 1_500_000_000;
+export const STATEMENT_BYTES_MAX = 1_500_000_000;
 const LINES_MAX = 5_000_000;
 /** One statement a table writes so many lines; more only makes a longer wait for the first report of progress. */
 const BATCH_LINES = 1_000;
@@ -30,6 +30,8 @@ const HEAD_CHARACTERS_MAX = 262_144;
 /** Above so many refused lines, a file of which more than half is refused is not what its reader was told. */
 const REFUSED_LINES_SUSPICIOUS = 1_000;
 const ATTEMPTS_MAX = 3;
+/** No upload and no import takes so long; younger files may be another process's work. */
+const LEFTOVER_AGE_MS = DAY_MS;
 
 export interface ImportOrder {
   readonly channel: Channel;
@@ -40,6 +42,9 @@ export interface ImportOrder {
   readonly actor: string;
   /** Called now and then with how far the import is; lines of an attempt that had to begin again count anew. */
   readonly onProgress?: ((progress: { readonly lines: number }) => void) | undefined;
+  /** Writes who did this, in the import's own transaction, so that neither stays without the other. */
+  readonly record?:
+    ((tx: Tx, done: { readonly report: StatementReport; readonly sha256: string }) => Promise<void>) | undefined;
 }
 
 export interface Statements {
@@ -54,6 +59,8 @@ export interface Statements {
   /** Keeps a mapping under a name, in place of an earlier one. Throws InvalidInput for one that cannot work. */
   saveMapping(tx: Tx, order: { name: string; mapping: unknown; actor: string }): Promise<SavedMapping>;
   listMappings(db: Db | Tx): Promise<readonly SavedMapping[]>;
+  /** Removes what processes that died amid an import left on disk. Call it when this one starts. */
+  removeLeftovers(): Promise<void>;
   /** How a mapping would read the first lines of a file; stores nothing. `head` may end anywhere. */
   previewMapping(order: { head: Uint8Array; mapping: unknown; channel: Channel }): Promise<Preview>;
 }
@@ -100,7 +107,11 @@ export function makeStatements({
   async function importSpooled(work: Work): Promise<StatementReport> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await db.transaction((tx) => importOnce(tx, work));
+        return await db.transaction(async (tx) => {
+          const report = await importOnce(tx, work);
+          await work.order.record?.(tx, { report, sha256: Buffer.from(work.spooled.sha256).toString("hex") });
+          return report;
+        });
       } catch (error) {
         if (attempt === ATTEMPTS_MAX || !isTransient(error)) throw error;
       }
@@ -169,6 +180,7 @@ export function makeStatements({
     linesOf: reports.listLines,
     saveMapping,
     listMappings: mappings.listMappings,
+    removeLeftovers: () => removeLeftovers(spoolFolder, new Date(clock.now().getTime() - LEFTOVER_AGE_MS)),
     previewMapping: async ({ head, mapping, channel }) =>
       await previewFile(head, makeMappedFormat({ name: "this mapping", mapping: parseMapping(mapping), channel })),
   };

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InvalidInput } from "../kernel/refusal.ts";
 import { binaryKindOf, decode, encodingOf, LOOK_BYTES, type Encoding } from "./statement-decoding.ts";
@@ -16,6 +16,7 @@ export interface SpooledFile {
 }
 
 const PIECE_BYTES = 262_144;
+const PLACE_START = "washa-statement-";
 
 /**
  * Keeps what comes in on disk, whatever its size, because how its characters are written is known at its end only, and
@@ -28,7 +29,7 @@ export async function spool(
 ): Promise<SpooledFile> {
   // The folder for temporary files may have been emptied since, and on a new machine there is none.
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const place = await mkdtemp(join(folder, "washa-statement-"));
+  const place = await mkdtemp(join(folder, PLACE_START));
   const discard = () => rm(place, { recursive: true, force: true });
   const path = join(place, "file");
   try {
@@ -41,6 +42,21 @@ export async function spool(
   } catch (error) {
     await discard();
     throw error;
+  }
+}
+
+/** Removes what lies in the folder since before that instant: a process that dies amid an import leaves its file. */
+export async function removeLeftovers(folder: string, before: Date): Promise<void> {
+  // Nothing was ever imported here, or somebody else removed one at the same time: both leave nothing to do.
+  const ifThere = <Found, Else>(looking: Promise<Found>, otherwise: Else): Promise<Found | Else> =>
+    looking.catch((error: unknown) => {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return otherwise;
+      throw error;
+    });
+  for (const name of await ifThere(readdir(folder), [])) {
+    const place = join(folder, name);
+    const modifiedAt = name.startsWith(PLACE_START) ? (await ifThere(stat(place), undefined))?.mtime : undefined;
+    if (modifiedAt !== undefined && modifiedAt < before) await rm(place, { recursive: true, force: true });
   }
 }
 

@@ -31,13 +31,17 @@ export interface Http {
   sourceAddress(request: Request): string;
   /** The id that the answer carries in X-Request-Id. */
   requestId(response: Response): string;
+  /** Gives this request longer than the usual half minute to come in, at most an hour; for who may send large files. */
+  allowSlow(request: Request, timeoutMs: number): void;
   /** Resolves with the port when connections are taken; rejects with Node's own error, such as EADDRINUSE. */
   listen(place: { port: number; host: string }): Promise<{ port: number }>;
   /** Takes no new connection, waits for running requests at most `graceMs`, then cuts them. */
   close(): Promise<void>;
 }
 
-const REQUEST_TIMEOUT_MS = 30_000;
+const RECEIVING_TIMEOUT_MS = 30_000;
+/** Node has one limit for all requests; ours above is for each, and this only bounds what a door may ask for. */
+const RECEIVING_TIMEOUT_MAX_MS = 3_600_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** Longer than the idle time of common balancers (60 s), so that they and not we end a kept connection. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
@@ -54,6 +58,7 @@ export function makeHttp({
   registry = new Registry(),
   reportFault = () => undefined,
   graceMs = 10_000,
+  receivingTimeoutMs = RECEIVING_TIMEOUT_MS,
 }: {
   trustedProxyHops: number;
   clock: Clock;
@@ -61,17 +66,20 @@ export function makeHttp({
   registry?: Registry;
   reportFault?: (report: FaultReport) => void;
   graceMs?: number;
+  /** A request that has not come in whole by then is answered 408 and its connection ended. */
+  receivingTimeoutMs?: number;
 }): Http {
   const app = express();
   const routes = express.Router();
   let server: Server | undefined;
   let closing = false;
+  const receiving = makeReceivingLimit(receivingTimeoutMs);
 
   app.disable("x-powered-by");
   app.disable("etag");
   // Query strings are read as plain names and texts; the nested kind is a way to send objects where texts are expected.
   app.set("query parser", "simple");
-  app.use(identify, secure, measure(registry));
+  app.use(identify, secure, measure(registry), receiving.handler);
   // A connection that was busy when closing began is kept alive by its client; it ends with its answer.
   app.use((_request, response, next) => {
     response.once("close", () => {
@@ -110,10 +118,11 @@ export function makeHttp({
         trustedProxyHops,
       }),
     requestId: requestIdOf,
+    allowSlow: receiving.allowSlow,
     async listen({ port, host }) {
       const starting = createServer(
         {
-          requestTimeout: REQUEST_TIMEOUT_MS,
+          requestTimeout: RECEIVING_TIMEOUT_MAX_MS,
           headersTimeout: HEADERS_TIMEOUT_MS,
           keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
         },
@@ -167,6 +176,45 @@ const secure: RequestHandler = (_request, response, next) => {
   response.setHeader("Cache-Control", "no-store");
   next();
 };
+
+/** Ends requests whose body does not come in time, so that slow senders cannot use up connections. */
+function makeReceivingLimit(timeoutMs: number): { handler: RequestHandler; allowSlow: Http["allowSlow"] } {
+  const timers = new WeakMap<Request, NodeJS.Timeout>();
+  const arm = (request: Request, response: Response, millis: number): void => {
+    const timer = setTimeout(() => {
+      if (request.complete) return;
+      if (response.headersSent) request.socket.destroy();
+      else
+        response
+          .status(408)
+          .set("Connection", "close")
+          .json({
+            error: {
+              code: "REQUEST_TIMEOUT",
+              message: "The request took too long to come in.",
+              requestId: requestIdOf(response),
+            },
+          });
+    }, millis);
+    timers.set(request, timer);
+  };
+  return {
+    handler: (request, response, next) => {
+      const { "content-length": length = "0", "transfer-encoding": encoding } = request.headers;
+      if (encoding !== undefined || length !== "0") {
+        arm(request, response, timeoutMs);
+        // Not when the answer is out: what a door did not read still comes in, and must end too.
+        request.once("close", () => clearTimeout(timers.get(request)));
+      }
+      next();
+    },
+    allowSlow: (request, millis) => {
+      if (request.res === undefined || !timers.has(request)) return;
+      clearTimeout(timers.get(request));
+      arm(request, request.res, Math.min(millis, RECEIVING_TIMEOUT_MAX_MS));
+    },
+  };
+}
 
 function measure(registry: Registry): RequestHandler {
   const seconds = new Histogram({

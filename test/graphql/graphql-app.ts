@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
 import supertest from "supertest";
 import { afterAll, beforeAll } from "vitest";
 import { makeAccess, type Role } from "../../src/access/access.ts";
@@ -20,7 +21,10 @@ import {
   makePayouts,
   makeReceipts,
   makeReconciliation,
+  makeStatementImports,
+  makeStatements,
 } from "../../src/payments/payments.ts";
+import { storeArrivals } from "../../src/payments/arrivals.store.ts";
 import type { Db } from "../../src/platform/database.ts";
 import { makeHttp, type Http } from "../../src/platform/http.ts";
 import { useDatabase } from "../support/database.ts";
@@ -66,6 +70,7 @@ function makeServices(db: Db, clock: Clock, news: News[]): Services {
     rails: new Map(),
     onFailed: () => Promise.resolve(),
   });
+  const statements = makeStatements({ db, clock, makeId, ledger, storeArrivals, spoolFolder: tmpdir() });
   return {
     access: makeAccess({ db, clock, makeId, passwordCost }),
     customers,
@@ -88,6 +93,8 @@ function makeServices(db: Db, clock: Clock, news: News[]): Services {
       tellHistory: () => Promise.resolve([]),
     }),
     reconciliations: makeReconciliation({ clock, makeId, rails: new Map() }),
+    statements,
+    statementImports: makeStatementImports({ statements, clock, makeId }),
     credit,
     cash: makeAgentCash({
       ledger,
