@@ -140,16 +140,15 @@ export function makeIntentSteps({
 function reportsOf(report: Report, intent: ClaimedIntent): readonly Report[] {
   const { originalTransactionReference: original } = report;
   if (report.type !== "reversal" || original === undefined) return [report];
-  const amount = report.amount ?? intent.amount;
+  // As the rail would have told it before it went back, without an amount where it tells none: the same facts are no conflict.
   const paid: Report = {
     ...report,
     type: "billpay",
     transactionReference: original,
     originalTransactionReference: undefined,
     reference: intent.reference,
-    amount,
   };
-  return [paid, { ...report, amount }];
+  return [paid, { ...report, amount: report.amount ?? intent.amount }];
 }
 
 /** All steps of a batch are taken; the first that failed is told, and its claim runs out by itself. */
