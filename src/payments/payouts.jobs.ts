@@ -12,6 +12,8 @@ const SEND_AGAIN_AFTER_MS = 60_000;
 const FIRST_LOOK_AFTER_MS = 30_000;
 /** An answer that does not come in the first hours is looked for once in a while; money on its way is never forgotten. */
 const EAGER_MS = DAY_MS;
+/** So many questions should have been answered: of a payout that it does not know M-Pesa says nothing that names it. */
+const UNHEARD_MAX = 3;
 
 /**
  * Sends payouts and asks after them until the provider says that it paid or certainly did not. What may have been paid is
@@ -96,6 +98,7 @@ export function makePayoutSteps({
     const now = clock.now();
     const isYoung = now.getTime() - payout.createdAt.getTime() < EAGER_MS;
     const next = new Date(now.getTime() + (isYoung ? enquiryPauseMs(payout.enquiries) : 6 * HOUR_MS));
+    const isUnheard = outcome.kind === "asked" && payout.enquiries >= UNHEARD_MAX;
     if (outcome.kind === "report" && outcome.report.transactionStatus === "completed") {
       const { report } = outcome;
       await database.db.transaction((tx) =>
@@ -104,8 +107,10 @@ export function makePayoutSteps({
     } else if (outcome.kind === "report" && outcome.report.transactionStatus === "failed") {
       const { statusReason } = outcome.report;
       await database.db.transaction((tx) => payouts.fail(tx, payout, statusReason));
-    } else if (outcome.kind === "not_found" && !payout.wasAccepted && payout.method === "disbursement") {
-      await keep(payout, { state: "created", stateReason: outcome.reason, nextStepAt: next, isEnquiry: true });
+    } else if ((outcome.kind === "not_found" || isUnheard) && !payout.wasAccepted && payout.method === "disbursement") {
+      // Sent again under its own name: had the first attempt arrived after all, this one is refused as a duplicate.
+      const stateReason = outcome.kind === "not_found" ? outcome.reason : "sent, and never heard of again";
+      await keep(payout, { state: "created", stateReason, nextStepAt: next, isEnquiry: true });
     } else {
       const stateReason = outcome.kind === "unreachable" || outcome.kind === "not_found" ? outcome.reason : null;
       await keep(payout, { state: "pending", stateReason, nextStepAt: next, isEnquiry: true });
