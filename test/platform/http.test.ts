@@ -127,3 +127,37 @@ test("a taken port is told as it is", async () => {
   await expect(second.listen({ port, host: "127.0.0.1" })).rejects.toMatchObject({ code: "EADDRINUSE" });
   await first.close();
 });
+
+test("a request that comes in too slowly is ended, except where a door allows it more time", async () => {
+  const http = makeHttp({ trustedProxyHops: 0, clock, receivingTimeoutMs: 50 });
+  const read = async (request: express.Request): Promise<number> => {
+    let bytes = 0;
+    for await (const piece of request) bytes += (piece as Uint8Array).length;
+    return bytes;
+  };
+  http.routes.post("/usual", async (request, response) => {
+    response.json({ bytes: await read(request) });
+  });
+  http.routes.post("/large", async (request, response) => {
+    http.allowSlow(request, 60_000);
+    response.json({ bytes: await read(request) });
+  });
+  const { port } = await http.listen({ port: 0, host: "127.0.0.1" });
+  /** Sends half, and the rest when `ready` says so. */
+  const post = async (path: string, ready: Promise<unknown>): Promise<Response> => {
+    const body = new ReadableStream({
+      async start(controller) {
+        controller.enqueue(Buffer.from("half"));
+        await ready;
+        controller.enqueue(Buffer.from("half"));
+        controller.close();
+      },
+    });
+    return await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", body, duplex: "half" } as RequestInit);
+  };
+  const usual = post("/usual", new Promise(() => undefined));
+  const large = post("/large", usual);
+  expect((await usual).status).toBe(408);
+  expect(await (await large).json()).toEqual({ bytes: 8 });
+  await http.close();
+});
