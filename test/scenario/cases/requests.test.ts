@@ -55,6 +55,14 @@ test("case 5: MTN callback never comes", async () => {
   expect(await place.receiptsOf(home)).toHaveLength(1);
   const sources = await place.rows(sql`select source from payments.callbacks where provider_id = ${prompt.id}`);
   expect(sources).toEqual([{ source: "enquiry" }]);
+
+  // Should it come after all, it finds everything done.
+  const [callback] = place.lost("mtn-ug");
+  if (callback === undefined) throw new Error("MTN tells of payments.");
+  expect(await place.post(callback)).toMatchObject({ status: 200 });
+  await place.pass(2 * MINUTE_MS);
+  expect(await place.receiptsOf(home)).toHaveLength(1);
+  expect(await home.tokens()).toHaveLength(1);
 });
 
 test("case 21: Airtel TIP or TA, HTTP 504", async () => {

@@ -1,13 +1,13 @@
 import { sql } from "drizzle-orm";
 import { afterEach, expect, test } from "vitest";
 import type { SimulatedTransaction } from "../../../simulators/rail/face.ts";
-import { MINUTE_MS } from "../../../src/kernel/time.ts";
+import { DAY_MS, MINUTE_MS } from "../../../src/kernel/time.ts";
 import { useRails } from "../../support/rails.ts";
 import type { Household } from "../../support/village.ts";
 import { auditBooks } from "../books-audit.ts";
 
 const CHANNEL = "gsma-tz";
-const world = useRails({ channels: [CHANNEL] });
+const world = useRails({ channels: [CHANNEL, "mpesa-ke"] });
 
 afterEach(() => auditBooks(world.current));
 
@@ -115,3 +115,46 @@ test("a reversal that waits beside its payment, because nobody settled meanwhile
   expect(await home.refreshed()).toMatchObject({ receivedMinor: 0n, debtMinor: 0n });
   expect(await home.tokens()).toEqual([]);
 });
+
+test("what only M-Pesa's statement tells of a reversal is compensated as well", async () => {
+  const { simulator, app, clock, ...place } = world.current;
+  const from = clock.now();
+  const home = await place.household("mpesa-ke");
+  const pay = () =>
+    simulator.pay({
+      channel: "mpesa-ke",
+      account: home.accountNumber,
+      amountMinor: 5_000n,
+      phone: home.phone,
+      payerName: "Nakato Sarah",
+    });
+  const used = pay();
+  await place.pass(MINUTE_MS);
+  expect(await home.tokens()).toHaveLength(1);
+  simulator.reverse({ channel: "mpesa-ke", id: used.id });
+  simulator.failNext("mpesa-ke", "drop");
+  const unheard = pay();
+  simulator.reverse({ channel: "mpesa-ke", id: unheard.id });
+  const file = simulator.statement("mpesa-ke", { from, to: new Date(from.getTime() + DAY_MS) });
+  if (file === undefined) throw new Error("M-Pesa gives statements.");
+  const report = await app.statements.importStatement(piecesOf(file.bytes), {
+    channel: { name: "mpesa-ke", country: "KE", currency: "KES", zone: "Africa/Nairobi" },
+    shortcode: "600966",
+    format: "mpesa",
+    fileName: file.fileName,
+    actor: "test",
+  });
+  expect(report).toMatchObject({ refused: 0, exceptions: 0 });
+  await place.work();
+  expect(await reversalsOf(home)).toEqual([
+    { state: "applied", amount_minor: "5000" },
+    { state: "applied", amount_minor: "5000" },
+  ]);
+  // The first had bought a day, which is owed; the second bought nothing.
+  expect(await home.refreshed()).toMatchObject({ receivedMinor: 0n, debtMinor: 5_000n });
+  expect(await home.tokens()).toHaveLength(1);
+});
+
+async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 1_000) yield await Promise.resolve(bytes.subarray(at, at + 1_000));
+}
