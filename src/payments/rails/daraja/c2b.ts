@@ -1,17 +1,13 @@
 import type { Parsed, Report } from "../rail.ts";
+import { readObject, readReport, readText, Unusable, type Body } from "../reading.ts";
 import {
   isShortcode,
   payerOf,
-  readAmount,
-  readObject,
+  amountIn,
   readReceipt,
-  readReports,
-  readText,
-  readTime,
+  timeIn,
   refuseForeignCurrency,
   saysOrganisation,
-  Unusable,
-  type Body,
   type DarajaTerms,
 } from "./fields.ts";
 
@@ -21,7 +17,7 @@ import {
  * be read exactly comes back with a reason, and the provider's id when that much was legible.
  */
 export function parseC2b(raw: Uint8Array, terms: DarajaTerms): Parsed {
-  return readReports((noted) => {
+  return readReport((noted) => {
     const body = readObject(raw);
     const transactionReference = readReceipt(body, "TransID");
     noted.providerId = transactionReference;
@@ -29,7 +25,7 @@ export function parseC2b(raw: Uint8Array, terms: DarajaTerms): Parsed {
     if (!terms.shortcodes.has(creditParty))
       throw new Unusable("shortcode_unknown", `Shortcode ${creditParty.slice(0, 20)} is not ours.`);
     refuseForeignCurrency(body, terms.currency);
-    const amount = readAmount(body, "TransAmount", terms.currency);
+    const amount = amountIn(body, "TransAmount", terms.currency);
     const reference = "BillRefNumber" in body && body["BillRefNumber"] !== null ? readText(body, "BillRefNumber") : "";
     const number = body["MSISDN"] === undefined || body["MSISDN"] === null ? "" : readText(body, "MSISDN").trim();
     const payer = payerOf(number, [body["FirstName"], body["MiddleName"], body["LastName"]]);
@@ -44,7 +40,7 @@ export function parseC2b(raw: Uint8Array, terms: DarajaTerms): Parsed {
       creditParty,
       reference,
       payer,
-      at: readTime(body, "TransTime", terms),
+      at: timeIn(body, "TransTime", terms),
       statusReason: undefined,
     };
   });

@@ -1,4 +1,4 @@
-import { Unusable, findText, type Body } from "./fields.ts";
+import { Unusable, findText, type Body } from "../reading.ts";
 
 /** What a result code says. `unknown` codes are kept for a person: never success, never a proven failure. */
 export type Verdict = "success" | "failed" | "pending" | "unknown";

@@ -1,7 +1,10 @@
 import type { Clock } from "../../../kernel/time.ts";
-import { NoAnswer, NotSent, type OutboundHttp, type OutboundResponse } from "../../../platform/outbound.ts";
-import { makeTokenCache } from "../../../platform/token-cache.ts";
-import { isObject, type Body } from "./fields.ts";
+import type { OutboundHttp, OutboundResponse } from "../../../platform/outbound.ts";
+import { askOnce, makeBearer } from "../calls.client.ts";
+import { refused } from "../outcomes.ts";
+import type { RequestOutcome } from "../rail.ts";
+import { findJson, isObject, type Body } from "../reading.ts";
+import { basicAuthorization } from "../secrets.ts";
 
 /** What Daraja said to one request. */
 export interface DarajaAnswer {
@@ -18,9 +21,6 @@ export interface DarajaClient {
   post(path: string, body: object, repeat: "safe" | "once"): Promise<DarajaAnswer>;
 }
 
-/** Tokens live an hour; an answer that does not say so is believed for less. */
-const TOKEN_SECONDS_DEFAULT = 600;
-
 /** Authorised requests to Daraja. A token that is refused is replaced once. */
 export function makeDarajaClient({
   http,
@@ -35,67 +35,41 @@ export function makeDarajaClient({
   consumerKey: string;
   consumerSecret: string;
 }): DarajaClient {
-  const basic = Buffer.from(`${consumerKey}:${consumerSecret}`).toString("base64");
-  const tokens = makeTokenCache({
+  const bearer = makeBearer({
+    http,
     clock,
-    fetchToken: async () => {
-      const response = await http.send({
-        method: "GET",
-        url: `${baseUrl}/oauth/v1/generate?grant_type=client_credentials`,
-        headers: { authorization: `Basic ${basic}` },
-        repeat: "safe",
-      });
-      const { body, error } = read(response);
-      const token = body?.["access_token"];
-      if (response.status !== 200 || typeof token !== "string" || token === "")
-        throw new Error(`M-Pesa gave no access token (HTTP ${response.status} ${error?.code ?? ""}).`);
-      const seconds = Number(body?.["expires_in"]);
-      return { token, expiresInSeconds: seconds > 0 ? seconds : TOKEN_SECONDS_DEFAULT };
+    provider: "M-Pesa",
+    tokenRequest: {
+      method: "GET",
+      url: `${baseUrl}/oauth/v1/generate?grant_type=client_credentials`,
+      headers: { authorization: basicAuthorization(consumerKey, consumerSecret) },
     },
+    isTokenRefused,
   });
-
-  /** Whatever goes wrong here, the request that needed the token was not sent. */
-  async function currentToken(): Promise<string> {
-    try {
-      return await tokens.current();
-    } catch (cause) {
-      throw new NotSent(cause instanceof Error ? cause.message : "M-Pesa gave no access token.", { cause });
-    }
-  }
-
   return {
-    async post(path, body, repeat) {
-      const attempt = async (token: string): Promise<DarajaAnswer> =>
-        read(
-          await http.send({
-            method: "POST",
-            url: `${baseUrl}${path}`,
-            headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-            body: JSON.stringify(body),
-            repeat,
-          }),
-        );
-      const token = await currentToken();
-      const answer = await attempt(token);
-      if (!isTokenRefused(answer)) return answer;
-      tokens.reject(token);
-      return attempt(await currentToken());
-    },
+    post: async (path, body, repeat) =>
+      read(
+        await bearer.send({
+          method: "POST",
+          url: `${baseUrl}${path}`,
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(body),
+          repeat,
+        }),
+      ),
   };
 }
 
 /** The gateway says it before anything is looked at: with HTTP 401, or with its own code under another status. */
-const isTokenRefused = ({ status, error }: DarajaAnswer): boolean =>
-  status === 401 || error?.code === "404.001.03" || error?.code === "400.003.01";
+function isTokenRefused(response: OutboundResponse): boolean {
+  const { status, error } = read(response);
+  return status === 401 || error?.code === "404.001.03" || error?.code === "400.003.01";
+}
 
 function read(response: OutboundResponse): DarajaAnswer {
-  let body: Body | undefined;
-  try {
-    const value: unknown = JSON.parse(response.text);
-    if (isObject(value)) body = value;
-  } catch {
-    // A gateway's HTML page; the status says what there is to say.
-  }
+  const value = findJson(response.raw);
+  // Else a gateway's HTML page; the status says what there is to say.
+  const body = isObject(value) ? value : undefined;
   const code = body?.["errorCode"];
   const message = body?.["errorMessage"];
   const error =
@@ -105,43 +79,31 @@ function read(response: OutboundResponse): DarajaAnswer {
   return { status: response.status, raw: response.raw, body, error };
 }
 
-/** What became of a request that moves money, when it was not taken. */
-export type Declined =
-  | { readonly kind: "refused"; readonly reason: string; readonly isDuplicate: boolean }
-  | { readonly kind: "not_sent" | "unknown"; readonly reason: string };
-
-/** Sends, and says what an unsuccessful answer proves; an answer with ResponseCode "0" comes back as it is. */
-export async function sendOrder(
+/** Sends an order; `taken` reads an answer with ResponseCode "0", all others say what they prove. */
+export const sendOrder = async (
   send: () => Promise<DarajaAnswer>,
-): Promise<{ readonly kind: "taken"; readonly body: Body } | Declined> {
-  let answer: DarajaAnswer;
-  try {
-    answer = await send();
-  } catch (error) {
-    if (error instanceof NotSent) return { kind: "not_sent", reason: error.message };
-    if (error instanceof NoAnswer) return { kind: "unknown", reason: error.message };
-    throw error;
-  }
-  const { status, body } = answer;
-  if (status === 200 && body !== undefined && String(body["ResponseCode"]) === "0") return { kind: "taken", body };
-  return judgeRefusal(answer);
-}
+  taken: (body: Body) => RequestOutcome,
+): Promise<RequestOutcome> =>
+  askOnce(async () => {
+    const answer = await send();
+    const { status, body } = answer;
+    return status === 200 && body !== undefined && String(body["ResponseCode"]) === "0"
+      ? taken(body)
+      : judgeRefusal(answer);
+  });
 
 /** The gateway's rate limits: nobody behind it has seen the request. */
 const NOT_NOW = new Set(["500.003.02", "500.003.03"]);
 /** "Internal server error": behind the gateway they may have acted. */
 const MAY_HAVE_ACTED = new Set(["500.003.1001"]);
 
-function judgeRefusal({ status, body, error }: DarajaAnswer): Declined {
+function judgeRefusal({ status, body, error }: DarajaAnswer): RequestOutcome {
   const reason = error === undefined ? reasonOf(status, body) : `${error.code} ${error.message}`.trim();
   if (status === 429 || (error !== undefined && NOT_NOW.has(error.code))) return { kind: "not_sent", reason };
-  if (error !== undefined && !MAY_HAVE_ACTED.has(error.code))
-    return { kind: "refused", reason, isDuplicate: /duplicate/i.test(error.message) };
-  if (status === 200 && typeof body?.["ResponseCode"] === "string")
-    return { kind: "refused", reason, isDuplicate: false };
+  if (error !== undefined && !MAY_HAVE_ACTED.has(error.code)) return refused(reason, /duplicate/i.test(error.message));
+  if (status === 200 && typeof body?.["ResponseCode"] === "string") return refused(reason);
   // 408 and 425 are said by proxies that gave up waiting for somebody who may have acted.
-  if (status >= 400 && status < 500 && status !== 408 && status !== 425)
-    return { kind: "refused", reason, isDuplicate: false };
+  if (status >= 400 && status < 500 && status !== 408 && status !== 425) return refused(reason);
   return { kind: "unknown", reason };
 }
 

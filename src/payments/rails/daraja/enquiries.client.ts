@@ -1,7 +1,8 @@
-import { NoAnswer, NotSent } from "../../../platform/outbound.ts";
+import { enquireOnce } from "../calls.client.ts";
+import { unreachable } from "../outcomes.ts";
 import type { EnquiryOutcome, EnquirySubject, RailTools } from "../rail.ts";
 import { readStkCode, reasonOf } from "./codes.ts";
-import type { DarajaAnswer, DarajaClient } from "./daraja.client.ts";
+import type { DarajaClient } from "./daraja.client.ts";
 import { promptPassword, resultUrls, type Initiator, type Stk } from "./orders.client.ts";
 import { promptReport, type StkTerms } from "./stk.ts";
 
@@ -24,27 +25,25 @@ export function makeEnquiry(
   { stk, initiator, ownShortcode, prompt }: Enquirers,
   tools: RailTools,
 ) {
-  return async (subject: EnquirySubject): Promise<EnquiryOutcome> => {
+  return async (subject: EnquirySubject): Promise<EnquiryOutcome> => enquireOnce(() => enquire(subject));
+
+  async function enquire(subject: EnquirySubject): Promise<EnquiryOutcome> {
     if (subject.kind === "payment" && subject.providerCorrelation !== undefined) {
-      if (stk === undefined) return { kind: "unreachable", reason: "Asking about prompts needs the setting stk." };
+      if (stk === undefined) return unreachable("Asking about prompts needs the setting stk.");
       return askPrompt(stk, subject.correlation, subject.providerCorrelation);
     }
     if (subject.kind === "payment" && subject.transactionReference === undefined)
       return { kind: "not_found", reason: "M-Pesa gave this prompt no name, so only a payment itself can tell of it." };
-    if (initiator === undefined)
-      return { kind: "unreachable", reason: "Asking about transactions needs the setting initiator." };
+    if (initiator === undefined) return unreachable("Asking about transactions needs the setting initiator.");
     return askTransaction(initiator, subject);
-  };
+  }
 
   async function askPrompt(asker: Stk, correlation: string, checkoutRequest: string): Promise<EnquiryOutcome> {
-    const answer = await ask(() =>
-      client.post(
-        "/mpesa/stkpushquery/v1/query",
-        { BusinessShortCode: asker.shortcode, ...promptPassword(asker, tools), CheckoutRequestID: checkoutRequest },
-        "safe",
-      ),
+    const answer = await client.post(
+      "/mpesa/stkpushquery/v1/query",
+      { BusinessShortCode: asker.shortcode, ...promptPassword(asker, tools), CheckoutRequestID: checkoutRequest },
+      "safe",
     );
-    if ("kind" in answer) return answer;
     const { body, error, raw, status } = answer;
     const report = promptReport(prompt, correlation);
     if (error !== undefined) {
@@ -57,7 +56,7 @@ export function makeEnquiry(
       return { kind: "unreachable", reason };
     }
     if (status !== 200 || body === undefined || String(body["ResponseCode"]) !== "0")
-      return { kind: "unreachable", reason: `HTTP ${status}` };
+      return unreachable(`HTTP ${status}`);
     const { code, verdict } = readStkCode(body);
     switch (verdict) {
       case "success":
@@ -70,7 +69,7 @@ export function makeEnquiry(
           raw,
         };
       case "unknown":
-        return { kind: "unreachable", reason: `ResultCode "${code.slice(0, 40)}" says neither success nor failure.` };
+        return unreachable(`ResultCode "${code.slice(0, 40)}" says neither success nor failure.`);
     }
   }
 
@@ -81,51 +80,33 @@ export function makeEnquiry(
     // A pay-out has our own name; a reversal only the one that its answer gave.
     const conversationName = isReversal ? providerCorrelation : correlation;
     if (transactionReference === undefined && (!isOut || conversationName === undefined))
-      return { kind: "unreachable", reason: "M-Pesa gave this no name to ask by; the statement tells of it." };
+      return unreachable("M-Pesa gave this no name to ask by; the statement tells of it.");
     const urls = resultUrls(
       tools,
       isOut
         ? { about: isReversal ? "reversal" : "b2c", isEnquiry: true, correlation }
         : { about: "payment", isEnquiry: true, correlation },
     );
-    const answer = await ask(() =>
-      client.post(
-        "/mpesa/transactionstatus/v1/query",
-        {
-          Initiator: asker.name,
-          SecurityCredential: asker.securityCredential,
-          CommandID: "TransactionStatusQuery",
-          ...(transactionReference === undefined
-            ? { OriginatorConversationID: conversationName }
-            : { TransactionID: transactionReference }),
-          PartyA: isOut && !isReversal ? asker.b2cShortcode : ownShortcode,
-          // An organisation's shortcode.
-          IdentifierType: "4",
-          ...urls,
-          Remarks: "Enquiry",
-          Occasion: "Enquiry",
-        },
-        "safe",
-      ),
+    const answer = await client.post(
+      "/mpesa/transactionstatus/v1/query",
+      {
+        Initiator: asker.name,
+        SecurityCredential: asker.securityCredential,
+        CommandID: "TransactionStatusQuery",
+        ...(transactionReference === undefined
+          ? { OriginatorConversationID: conversationName }
+          : { TransactionID: transactionReference }),
+        PartyA: isOut && !isReversal ? asker.b2cShortcode : ownShortcode,
+        // An organisation's shortcode.
+        IdentifierType: "4",
+        ...urls,
+        Remarks: "Enquiry",
+        Occasion: "Enquiry",
+      },
+      "safe",
     );
-    if ("kind" in answer) return answer;
     if (answer.status === 200 && String(answer.body?.["ResponseCode"]) === "0") return { kind: "asked" };
     const { error, status } = answer;
-    return {
-      kind: "unreachable",
-      reason: error === undefined ? `HTTP ${status}` : `${error.code} ${error.message}`.trim(),
-    };
-  }
-}
-
-/** An enquiry moves nothing, so every kind of silence only means: ask later. */
-async function ask(
-  send: () => Promise<DarajaAnswer>,
-): Promise<DarajaAnswer | Extract<EnquiryOutcome, { kind: "unreachable" }>> {
-  try {
-    return await send();
-  } catch (error) {
-    if (error instanceof NotSent || error instanceof NoAnswer) return { kind: "unreachable", reason: error.message };
-    throw error;
+    return unreachable(error === undefined ? `HTTP ${status}` : `${error.code} ${error.message}`.trim());
   }
 }

@@ -1,5 +1,8 @@
 import { formatDecimal, type Money } from "../../../kernel/money.ts";
+import { accepted, refused } from "../outcomes.ts";
 import type { PaymentRequest, RailTools, RefundOrder, RequestOutcome } from "../rail.ts";
+import { textAt } from "../reading.ts";
+import { digitsOf } from "../report-values.ts";
 import { writeConversation, type Conversation } from "./conversation.ts";
 import { sendOrder, type DarajaClient } from "./daraja.client.ts";
 import type { DarajaSettings } from "./settings.ts";
@@ -13,8 +16,6 @@ const ACCOUNT_REFERENCE_MAX = 12;
 /** At most 13 characters; the payer does not see it. */
 const TRANSACTION_DESCRIPTION = "Instalment";
 const REMARKS_MAX = 100;
-
-const refused = (reason: string): RequestOutcome => ({ kind: "refused", reason, isDuplicate: false });
 
 /** The two addresses for the answer to a request that is answered later. */
 export function resultUrls(
@@ -62,17 +63,12 @@ export function makePrompt(client: DarajaClient, stk: Stk, tools: RailTools) {
       AccountReference: reference,
       TransactionDesc: TRANSACTION_DESCRIPTION,
     };
-    const outcome = await sendOrder(() => client.post("/mpesa/stkpush/v1/processrequest", body, "once"));
+    const outcome = await sendOrder(
+      () => client.post("/mpesa/stkpush/v1/processrequest", body, "once"),
+      (answer) => accepted({ providerCorrelation: textAt(answer, ["CheckoutRequestID"]) }),
+    );
     // It knows no name of ours, so whatever it calls a duplicate is not this request.
-    if (outcome.kind === "refused") return refused(outcome.reason);
-    if (outcome.kind !== "taken") return outcome;
-    const providerCorrelation = outcome.body["CheckoutRequestID"];
-    return {
-      kind: "accepted",
-      providerCorrelation: typeof providerCorrelation === "string" ? providerCorrelation : undefined,
-      payAt: undefined,
-      memory: undefined,
-    };
+    return outcome.kind === "refused" ? refused(outcome.reason) : outcome;
   };
 }
 
@@ -111,9 +107,10 @@ export function makeRefund(
       // The provider's spelling.
       Occassion: "Refund",
     };
-    const outcome = await sendOrder(() => client.post("/mpesa/b2c/v3/paymentrequest", body, "safe"));
-    if (outcome.kind !== "taken") return outcome;
-    return accepted(outcome.body["ConversationID"], { by: "b2c" });
+    return sendOrder(
+      () => client.post("/mpesa/b2c/v3/paymentrequest", body, "safe"),
+      (answer) => accepted({ providerCorrelation: textAt(answer, ["ConversationID"]), memory: { by: "b2c" } }),
+    );
   }
 
   async function reverse(
@@ -136,26 +133,19 @@ export function makeRefund(
       Remarks: remarks(reason),
       Occasion: "Refund",
     };
-    const outcome = await sendOrder(() => client.post("/mpesa/reversal/v1/request", body, "once"));
-    if (outcome.kind === "refused") return refused(outcome.reason);
-    if (outcome.kind !== "taken") return outcome;
-    return accepted(outcome.body["OriginatorConversationID"], { by: "reversal" });
+    const outcome = await sendOrder(
+      () => client.post("/mpesa/reversal/v1/request", body, "once"),
+      (answer) =>
+        accepted({ providerCorrelation: textAt(answer, ["OriginatorConversationID"]), memory: { by: "reversal" } }),
+    );
+    return outcome.kind === "refused" ? refused(outcome.reason) : outcome;
   }
 }
-
-const accepted = (providerCorrelation: unknown, memory: Readonly<Record<string, string>>): RequestOutcome => ({
-  kind: "accepted",
-  providerCorrelation: typeof providerCorrelation === "string" ? providerCorrelation : undefined,
-  payAt: undefined,
-  memory,
-});
 
 function wholeUnits(amount: Money): string | undefined {
   const [whole = "", fraction = ""] = formatDecimal(amount).split(".");
   return /^[1-9]\d*$/.test(whole) && /^0*$/.test(fraction) ? whole : undefined;
 }
-
-const digitsOf = (phone: string): string | undefined => /^\+([1-9]\d{8,14})$/.exec(phone)?.[1];
 
 /** Two to a hundred characters; M-Pesa refuses the request for an ampersand or a quote. */
 function remarks(reason: string): string {

@@ -1,19 +1,8 @@
-import { Temporal } from "temporal-polyfill";
 import type { ListPage, Report } from "../rail.ts";
-import {
-  asList,
-  findText,
-  isObject,
-  payerOf,
-  readAmount,
-  readReceipt,
-  readText,
-  requirePlausible,
-  saysOrganisation,
-  Unusable,
-  type Body,
-  type DarajaTerms,
-} from "./fields.ts";
+import { findText, requireObject, readText, Unusable, type Body } from "../reading.ts";
+import { readMoment } from "../report-values.ts";
+import { readEntries } from "../outcomes.ts";
+import { asList, payerOf, amountIn, readReceipt, saysOrganisation, type DarajaTerms } from "./fields.ts";
 
 /** The Pull API answers at most so many rows; the next page begins at the row of that number. */
 export const PULL_PAGE_ROWS = 100;
@@ -31,24 +20,17 @@ export interface PullTerms extends DarajaTerms {
 /** Reads one page of pulled transactions. Pure. An entry that cannot be read does not hide the others. */
 export function readPullPage(answer: Body, terms: PullTerms): ListPage {
   const rows = asList(answer["Response"]).flatMap((part) => asList(part));
-  const items: ListPage["items"][number][] = [];
-  const unreadable: ListPage["unreadable"][number][] = [];
-  for (const row of rows) {
-    const raw = Buffer.from(JSON.stringify(row) ?? "null");
-    try {
-      items.push({ report: readRow(row, terms), raw });
-    } catch (error) {
-      if (!(error instanceof Unusable)) throw error;
-      unreadable.push({ detail: error.message, raw });
-    }
-  }
-  return { items, unreadable, next: rows.length < PULL_PAGE_ROWS ? undefined : String(terms.offset + rows.length) };
+  return {
+    ...readEntries(rows, (row) => readRow(row, terms)),
+    next: rows.length < PULL_PAGE_ROWS ? undefined : String(terms.offset + rows.length),
+  };
 }
 
 function readRow(row: unknown, terms: PullTerms): Report {
-  if (!isObject(row)) throw new Unusable("malformed", "An entry is not a JSON object.");
   // transactionId, TransactionId and transactionID have all been seen.
-  const entry: Body = Object.fromEntries(Object.entries(row).map(([key, value]) => [key.toLowerCase(), value]));
+  const entry: Body = Object.fromEntries(
+    Object.entries(requireObject(row, "An entry")).map(([key, value]) => [key.toLowerCase(), value]),
+  );
   const transactionReference = readReceipt(entry, "transactionid");
   const words = findText(entry, "transactiontype") ?? "";
   const reference = findText(entry, "billreference") ?? "";
@@ -59,7 +41,7 @@ function readRow(row: unknown, terms: PullTerms): Report {
     transactionReference,
     correlation: undefined,
     originalTransactionReference: isReversal ? readOriginal(entry) : undefined,
-    amount: readAmount(entry, "amount", terms.currency),
+    amount: amountIn(entry, "amount", terms.currency),
     creditParty: terms.creditParty,
     reference,
     payer: payerOf(international(findText(entry, "msisdn") ?? "", terms.country), [entry["sender"]]),
@@ -88,15 +70,5 @@ function international(number: string, country: string): string {
 }
 
 /** ISO with Z here, unlike everywhere else. */
-function readIsoTime(entry: Body, { now, zone }: PullTerms): Date {
-  const text = readText(entry, "trxdate").trim().replace(" ", "T");
-  try {
-    const millis = /(?:Z|[+-]\d\d:?\d\d)$/i.test(text)
-      ? Temporal.Instant.from(text).epochMilliseconds
-      : Temporal.PlainDateTime.from(text, { overflow: "reject" }).toZonedDateTime(zone).epochMilliseconds;
-    return requirePlausible(new Date(millis), "trxDate", now);
-  } catch (error) {
-    if (error instanceof Unusable) throw error;
-    throw new Unusable("time_invalid", "trxDate is no moment of the calendar.");
-  }
-}
+const readIsoTime = (entry: Body, { now, zone }: PullTerms): Date =>
+  readMoment(readText(entry, "trxdate"), { field: "trxDate", zone, now });

@@ -1,23 +1,17 @@
 import type { Parsed, Payer, Report } from "../rail.ts";
 import { readResultCode, reasonOf, RECEIPT_UNKNOWN, refuseUnknownCode } from "./codes.ts";
 import { readConversation, type Conversation } from "./conversation.ts";
+import { findText, isObject, readObject, readReport, requireObject, Unusable, type Body } from "../reading.ts";
+import { NOBODY } from "../report-values.ts";
 import {
   asList,
-  findText,
-  isObject,
   isShortcode,
-  NOBODY,
   parseParty,
   payerOf,
-  readAmount,
-  readObject,
+  amountIn,
   readReceipt,
-  readReports,
-  readTime,
-  requireObject,
+  timeIn,
   saysOrganisation,
-  Unusable,
-  type Body,
   type DarajaTerms,
   type Party,
 } from "./fields.ts";
@@ -37,7 +31,7 @@ type Values = ReadonlyMap<string, readonly (string | number)[]>;
  * about stands in its keys; where it has none (failures), in the address that we gave out for it.
  */
 export function parseResult(raw: Uint8Array, terms: ResultTerms): Parsed {
-  return readReports((noted) => {
+  return readReport((noted) => {
     const result = requireObject(readObject(raw)["Result"], "Result");
     const conversation = readConversation(terms.parameter);
     const { code, verdict } = readResultCode(result);
@@ -64,7 +58,7 @@ export function parseResult(raw: Uint8Array, terms: ResultTerms): Parsed {
  * body is not documented, so the address alone counts, and nothing is certain.
  */
 export function parseTimeout(terms: ResultTerms): Parsed {
-  return readReports(() => {
+  return readReport(() => {
     const conversation = readConversation(terms.parameter);
     if (conversation === undefined)
       throw new Unusable("malformed", "The address does not say which request waited too long.");
@@ -127,7 +121,7 @@ function readReversal(
     transactionReference: readReceipt(result, "TransactionID"),
     correlation: correlationOf(conversation) ?? findText(result, "OriginatorConversationID"),
     originalTransactionReference: readReceipt(fields, "OriginalTransactionID"),
-    amount: readAmount(fields, "Amount", terms.currency),
+    amount: amountIn(fields, "Amount", terms.currency),
     creditParty: requireOurs([partyOf(values, "DebitPartyPublicName", 0)], terms),
     reference: "",
     payer: payerOfParty(credit),
@@ -150,7 +144,7 @@ function readPayout(
       receipt === undefined ? readReceipt(result, "TransactionID") : readReceipt(fields, "TransactionReceipt"),
     correlation: correlationOf(conversation) ?? findText(result, "OriginatorConversationID"),
     originalTransactionReference: undefined,
-    amount: readAmount(fields, "TransactionAmount", terms.currency),
+    amount: amountIn(fields, "TransactionAmount", terms.currency),
     creditParty: terms.ownParty,
     reference: "",
     payer: payerOfParty(partyOf(values, "ReceiverPartyPublicName", 0)),
@@ -174,7 +168,7 @@ function readStatus(values: Values, conversation: Conversation | undefined, term
     transactionReference: readReceipt(fields, "ReceiptNo"),
     correlation: correlationOf(conversation),
     originalTransactionReference: undefined,
-    amount: readAmount(fields, "Amount", terms.currency),
+    amount: amountIn(fields, "Amount", terms.currency),
     creditParty: requireOurs(isOut ? [debit] : [credit], terms, conversation),
     reference: "",
     payer: payerOfParty(isOut ? credit : debit),
@@ -232,7 +226,7 @@ function requireOurs(parties: readonly (Party | undefined)[], terms: ResultTerms
 }
 
 function timeOf(fields: Body, field: string, terms: ResultTerms): Date | undefined {
-  return findText(fields, field) === undefined ? undefined : readTime(fields, field, terms);
+  return findText(fields, field) === undefined ? undefined : timeIn(fields, field, terms);
 }
 
 function receiptOf(result: Body, values: Values): string | undefined {

@@ -1,32 +1,31 @@
 import { z } from "zod";
-import { InvalidSettings } from "../rail.ts";
+import { baseUrl, parseBy, secret } from "../settings.ts";
 
 /** Safaricom refuses to register addresses with these words in them, whatever their case. */
 export const FORBIDDEN_IN_DARAJA_URL: readonly string[] = ["mpesa", "safaricom", "exe", "cmd", "sql", "query"];
 
 const shortcode = z.string().regex(/^\d{5,8}$/, "expected five to eight digits");
-const secret = z.string().min(4, "expected at least four characters");
 
 const schema = z
   .strictObject({
     /** https://api.safaricom.co.ke, or the sandbox. */
-    baseUrl: z.url({ protocol: /^https?$/, error: "expected a http or https URL" }),
+    baseUrl,
     /** Paybills and tills that are ours. Money for any other is quarantined. */
     shortcodes: z.array(shortcode).min(1, "expected at least one paybill or till"),
-    consumerKey: secret.optional(),
-    consumerSecret: secret.optional(),
+    consumerKey: secret().optional(),
+    consumerSecret: secret().optional(),
     /** For prompts (Lipa na M-Pesa online). */
     stk: z
       .strictObject({
         shortcode,
-        passkey: secret,
+        passkey: secret(),
         transactionType: z.enum(["CustomerPayBillOnline", "CustomerBuyGoodsOnline"]),
         /** The till, where `shortcode` is the head office of tills. */
         partyB: shortcode.optional(),
       })
       .optional(),
     /** An API user of the organisation: pay-outs, reversals, transaction status. */
-    initiator: z.strictObject({ name: secret, securityCredential: secret, b2cShortcode: shortcode }).optional(),
+    initiator: z.strictObject({ name: secret(), securityCredential: secret(), b2cShortcode: shortcode }).optional(),
     /** The Pull Transactions API; the shortcode must be registered for it. */
     pull: z
       .strictObject({
@@ -56,10 +55,4 @@ const schema = z
 export type DarajaSettings = z.infer<typeof schema>;
 
 /** Throws `InvalidSettings` with one line for each wrong or missing setting. */
-export function parseDarajaSettings(given: unknown): DarajaSettings {
-  const parsed = schema.safeParse(given);
-  if (parsed.success) return { ...parsed.data, baseUrl: parsed.data.baseUrl.replace(/\/+$/, "") };
-  throw new InvalidSettings(
-    parsed.error.issues.map(({ path, message }) => `${path.length === 0 ? "settings" : path.join(".")}: ${message}`),
-  );
-}
+export const parseDarajaSettings = (given: unknown): DarajaSettings => parseBy(schema, given);

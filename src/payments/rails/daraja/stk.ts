@@ -1,22 +1,17 @@
 import type { Parsed, Payer, Report } from "../rail.ts";
 import { readStkCode, reasonOf, refuseUnknownCode } from "./codes.ts";
 import {
-  asList,
   findText,
   isObject,
-  NOBODY,
-  payerOf,
-  readAmount,
   readObject,
-  readReceipt,
-  readReports,
+  readReport,
   readText,
-  readTime,
   requireObject,
   Unusable,
   type Body,
-  type DarajaTerms,
-} from "./fields.ts";
+} from "../reading.ts";
+import { NOBODY } from "../report-values.ts";
+import { asList, payerOf, amountIn, readReceipt, timeIn, type DarajaTerms } from "./fields.ts";
 
 /** What a prompt pays: the callback itself names neither our number nor the account. */
 export interface StkTerms extends DarajaTerms {
@@ -31,7 +26,7 @@ export interface StkTerms extends DarajaTerms {
  * receipt is the TransID of the C2B copy, by which the two are one payment.
  */
 export function parseStkCallback(raw: Uint8Array, terms: StkTerms): Parsed {
-  return readReports((noted) => {
+  return readReport((noted) => {
     const body = requireObject(readObject(raw)["Body"], "Body");
     const callback = requireObject(body["stkCallback"], "stkCallback");
     const checkoutRequest = findText(callback, "CheckoutRequestID");
@@ -56,9 +51,9 @@ export function parseStkCallback(raw: Uint8Array, terms: StkTerms): Parsed {
           ...told,
           transactionStatus: "completed",
           transactionReference,
-          amount: readAmount(items, "Amount", terms.currency),
+          amount: amountIn(items, "Amount", terms.currency),
           payer: readPayer(items),
-          at: findText(items, "TransactionDate") === undefined ? undefined : readTime(items, "TransactionDate", terms),
+          at: findText(items, "TransactionDate") === undefined ? undefined : timeIn(items, "TransactionDate", terms),
         };
       }
     }
