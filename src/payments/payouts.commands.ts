@@ -37,7 +37,7 @@ export interface Payouts {
   list(db: Db | Tx, query: { receiptId?: ReceiptId; state?: PayoutState; limit: number }): Promise<readonly Payout[]>;
 }
 
-/** Told, in the same transaction, that the money of a failed payout is back where it stood. */
+/** Told, in the transaction that posts it, that the money of a failed payout returns to where it stood. */
 export type OnPayoutFailed = (tx: Tx, payout: Payout) => Promise<void>;
 
 /** Money that we pay out through rails: refunds. */
@@ -149,9 +149,10 @@ export function makePayouts({
       now,
     });
     if (!saved) return;
+    // Items and contracts are locked before balances, as everybody does who moves money: otherwise two wait for each other.
+    await onFailed(tx, payout);
     const { onTheWay } = await accountsOf(tx, payout);
     await post(tx, payout, { kind: "payout_returned", from: onTheWay, to: payout.sourceAccountId, at: now });
-    await onFailed(tx, payout);
   };
 
   return { request, complete, fail, find: store.findPayouts, list: store.listPayouts };
