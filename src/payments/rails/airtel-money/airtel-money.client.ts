@@ -1,7 +1,8 @@
 import { getCountryCallingCode, isSupportedCountry, parsePhoneNumberFromString } from "libphonenumber-js/max";
 import { AMOUNT_MINOR_MAX, formatDecimal, type Money } from "../../../kernel/money.ts";
-import { NoAnswer, NotSent, type OutboundRequest, type OutboundResponse } from "../../../platform/outbound.ts";
-import { makeTokenCache } from "../../../platform/token-cache.ts";
+import type { OutboundRequest, OutboundResponse } from "../../../platform/outbound.ts";
+import { askOnce, enquireOnce, makeBearer } from "../calls.client.ts";
+import { accepted, refused, unreachable } from "../outcomes.ts";
 import type {
   EnquiryOutcome,
   EnquirySubject,
@@ -26,12 +27,8 @@ interface AirtelClient {
   readonly refund: ((order: RefundOrder) => Promise<RequestOutcome>) | undefined;
 }
 
-/** Documented life of a token, for an answer that does not say. */
-const TOKEN_SECONDS = 180;
 const REFERENCE_MAX = 64;
 
-/** No token, so nothing was asked of Airtel. */
-class TokenUnavailable extends Error {}
 /** What was asked for cannot be said in Airtel's form. */
 class CannotAsk extends Error {}
 
@@ -39,10 +36,11 @@ class CannotAsk extends Error {}
 export function makeAirtelClient(settings: ClientSettings, { channel, http, clock }: RailTools): AirtelClient {
   const { baseUrl, creditParty, disbursementPin } = settings;
   const { country, currency } = channel;
-  const tokens = makeTokenCache({ clock, fetchToken });
-
-  async function fetchToken() {
-    const answer = await http.send({
+  const bearer = makeBearer({
+    http,
+    clock,
+    provider: "Airtel",
+    tokenRequest: {
       method: "POST",
       url: `${baseUrl}/auth/oauth2/token`,
       headers: { "content-type": "application/json", accept: "*/*" },
@@ -51,57 +49,27 @@ export function makeAirtelClient(settings: ClientSettings, { channel, http, cloc
         client_secret: settings.clientSecret,
         grant_type: "client_credentials",
       }),
-      repeat: "safe",
+    },
+  });
+
+  const send = async (request: OutboundRequest): Promise<OutboundResponse> =>
+    bearer.send({
+      ...request,
+      headers: { accept: "*/*", "content-type": "application/json", "x-country": country, "x-currency": currency },
     });
-    const body = jsonOf(answer);
-    const token = body["access_token"];
-    if (answer.status !== 200 || typeof token !== "string" || token === "")
-      throw new TokenUnavailable(`Airtel gave no token: HTTP ${answer.status}`);
-    const seconds = Number(body["expires_in"]);
-    return { token, expiresInSeconds: Number.isFinite(seconds) && seconds > 0 ? seconds : TOKEN_SECONDS };
-  }
-
-  async function currentToken(): Promise<string> {
-    try {
-      return await tokens.current();
-    } catch (error) {
-      if (error instanceof NotSent || error instanceof NoAnswer)
-        throw new TokenUnavailable(`Airtel gave no token: ${error.message}`, { cause: error });
-      throw error;
-    }
-  }
-
-  async function send(request: OutboundRequest): Promise<OutboundResponse> {
-    const attempt = async (token: string) =>
-      http.send({
-        ...request,
-        headers: {
-          accept: "*/*",
-          "content-type": "application/json",
-          "x-country": country,
-          "x-currency": currency,
-          authorization: `Bearer ${token}`,
-        },
-      });
-    const token = await currentToken();
-    const first = await attempt(token);
-    if (first.status !== 401) return first;
-    tokens.reject(token);
-    return attempt(await currentToken());
-  }
 
   /** Sent once: "in case of a time-out do a transaction enquiry". The name makes a later repeat harmless. */
   async function ask(path: string, describe: () => object): Promise<RequestOutcome> {
-    try {
-      const body = JSON.stringify(describe());
+    return askOnce(async () => {
+      let body: string;
+      try {
+        body = JSON.stringify(describe());
+      } catch (error) {
+        if (error instanceof CannotAsk) return refused(error.message);
+        throw error;
+      }
       return readAskAnswer(await send({ method: "POST", url: `${baseUrl}${path}`, body, repeat: "once" }));
-    } catch (error) {
-      if (error instanceof CannotAsk) return { kind: "refused", reason: error.message, isDuplicate: false };
-      if (error instanceof NotSent || error instanceof TokenUnavailable)
-        return { kind: "not_sent", reason: error.message };
-      if (error instanceof NoAnswer) return { kind: "unknown", reason: error.message };
-      throw error;
-    }
+    });
   }
 
   /** "Do not send the country code in the msisdn." */
@@ -134,13 +102,7 @@ export function makeAirtelClient(settings: ClientSettings, { channel, http, cloc
       const isPayout = subject.kind === "disbursement";
       const path = isPayout ? "/standard/v1/disbursements/" : "/standard/v1/payments/";
       const url = `${baseUrl}${path}${encodeURIComponent(transactionIdOf(subject.correlation))}`;
-      try {
-        return readEnquiry(await send({ method: "GET", url, repeat: "safe" }), subject);
-      } catch (error) {
-        if (error instanceof NotSent || error instanceof NoAnswer || error instanceof TokenUnavailable)
-          return { kind: "unreachable", reason: error.message };
-        throw error;
-      }
+      return enquireOnce(async () => readEnquiry(await send({ method: "GET", url, repeat: "safe" }), subject));
     },
     // Not `/standard/v1/payments/refund`: it gives back whole payments, takes no name of ours and has no enquiry, so
     // after a lost answer nobody could tell whether the money went.
@@ -158,8 +120,7 @@ export function makeAirtelClient(settings: ClientSettings, { channel, http, cloc
 
   function readEnquiry({ status, raw }: OutboundResponse, subject: EnquirySubject): EnquiryOutcome {
     // A gateway's time-out says nothing about the money, whatever its body claims.
-    if (status >= 500 || status === 401 || status === 408 || status === 429)
-      return { kind: "unreachable", reason: `HTTP ${status}` };
+    if (status >= 500 || status === 401 || status === 408 || status === 429) return unreachable(`HTTP ${status}`);
     const read = readStatusAnswer(raw, {
       creditParty,
       correlation: subject.correlation,
@@ -170,12 +131,12 @@ export function makeAirtelClient(settings: ClientSettings, { channel, http, cloc
     switch (read.kind) {
       case "report":
         // A final word comes with 200 and nothing else.
-        if (status !== 200) return { kind: "unreachable", reason: `HTTP ${status}` };
+        if (status !== 200) return unreachable(`HTTP ${status}`);
         return { kind: "report", report: read.report, raw };
       case "not_found":
         return read;
       case "unreadable":
-        return { kind: "unreachable", reason: `HTTP ${status} ${read.reason}` };
+        return unreachable(`HTTP ${status} ${read.reason}`);
     }
   }
 }
@@ -189,14 +150,14 @@ function readAskAnswer(answer: OutboundResponse): RequestOutcome {
   if (status === 401 || status === 429) return { kind: "not_sent", reason: said };
   switch (envelope?.meaning) {
     case "duplicate":
-      return { kind: "refused", reason: said, isDuplicate: true };
+      return refused(said, true);
     case "refused":
-      return { kind: "refused", reason: said, isDuplicate: false };
+      return refused(said);
     case "in_progress":
     case "success":
       // Even "success" is the bus's word for a prompt that went out: the enquiry decides.
       if (status !== 200) return unknown;
-      return { kind: "accepted", providerCorrelation: undefined, payAt: undefined, memory: undefined };
+      return accepted();
     case "not_found":
     case "unclear":
     case undefined:
@@ -207,13 +168,4 @@ function readAskAnswer(answer: OutboundResponse): RequestOutcome {
 /** Letters and digits, as Airtel's samples have it; the account PG-10234 becomes PG10234. */
 function referenceOf(reference: string, correlation: string): string {
   return reference.replace(/[^A-Za-z0-9]/g, "").slice(0, REFERENCE_MAX) || transactionIdOf(correlation);
-}
-
-function jsonOf({ text }: OutboundResponse): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? { ...value } : {};
-  } catch {
-    return {};
-  }
 }

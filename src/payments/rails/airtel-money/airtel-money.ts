@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { MINUTE_MS } from "../../../kernel/time.ts";
-import { InvalidSettings, type Adapter, type Answer, type Outcome } from "../rail.ts";
+import { statusFor } from "../outcomes.ts";
+import type { Adapter } from "../rail.ts";
+import { baseUrl, bookName, parseBy, secret } from "../settings.ts";
 import { makeAirtelClient } from "./airtel-money.client.ts";
 import { parseCallback } from "./status.ts";
 import { verifyHash } from "./signature.ts";
@@ -17,23 +19,21 @@ export interface AirtelMoneySettings {
   readonly merchant?: string | undefined;
 }
 
-const secret = z.string().min(4).max(400);
 const settingsShape = z.strictObject({
-  baseUrl: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, "")),
-  clientId: secret,
-  clientSecret: secret,
+  baseUrl,
+  clientId: secret(),
+  clientSecret: secret(),
   // An HMAC is worth no more than its key.
-  callbackKey: z.string().min(8).max(400),
-  disbursementPin: z.string().min(4).max(2_000).optional(),
-  merchant: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,40}$/)
-    .optional(),
+  callbackKey: secret(8),
+  disbursementPin: secret().optional(),
+  merchant: bookName.optional(),
 });
 
 /** "Enquire three minutes after the request": before that Airtel's answer may be anything. */
 const FIRST_ENQUIRY_AFTER_MS = 3 * MINUTE_MS;
 const EXPIRES_AFTER_MS = 30 * MINUTE_MS;
+
+const RECEIVED = { status: { code: "200", message: "Received", success: true } };
 
 /**
  * Airtel Money in its fourteen countries. Its callback names neither amount, currency nor payer, may tell of a state
@@ -42,15 +42,7 @@ const EXPIRES_AFTER_MS = 30 * MINUTE_MS;
 export const airtelMoney: Adapter<AirtelMoneySettings> = {
   name: "airtel-money",
   title: "Airtel Money: payment prompts by the Collection API, refunds by the Disbursement API.",
-  parseSettings(given) {
-    const read = settingsShape.safeParse(given);
-    if (!read.success) {
-      throw new InvalidSettings(
-        read.error.issues.map(({ path, message }) => `${path.length === 0 ? "settings" : path.join(".")}: ${message}`),
-      );
-    }
-    return read.data;
-  },
+  parseSettings: (given) => parseBy(settingsShape, given),
   open(settings, tools) {
     const creditParty = settings.merchant ?? tools.channel.name;
     const client = makeAirtelClient({ ...settings, creditParty }, tools);
@@ -62,7 +54,10 @@ export const airtelMoney: Adapter<AirtelMoneySettings> = {
       enquirySchedule: { firstAfterMs: FIRST_ENQUIRY_AFTER_MS, expiresAfterMs: EXPIRES_AFTER_MS },
       verify: (delivery) => Promise.resolve(verifyHash(delivery.raw, settings.callbackKey)),
       parse: (delivery) => parseCallback(delivery.raw, creditParty),
-      answer: (_delivery, outcome) => answerTo(outcome),
+      answer: (_delivery, outcome) => {
+        const { status } = statusFor(outcome);
+        return status === 200 ? { status, body: RECEIVED } : { status };
+      },
       requestPayment: client.requestPayment,
       enquire: client.enquire,
       refund: client.refund ?? {
@@ -72,22 +67,3 @@ export const airtelMoney: Adapter<AirtelMoneySettings> = {
     };
   },
 };
-
-function answerTo(outcome: Outcome): Answer {
-  switch (outcome.kind) {
-    case "not_allowed":
-      return { status: 403 };
-    case "busy":
-      return { status: 503 };
-    case "stored":
-    case "repeated":
-    case "conflict":
-    case "unusable":
-    case "payable":
-    case "account_unknown":
-    case "contract_ended":
-    case "amount_too_small":
-    case "currency_differs":
-      return { status: 200, body: { status: { code: "200", message: "Received", success: true } } };
-  }
-}

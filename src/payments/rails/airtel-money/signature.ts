@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Verdict } from "../rail.ts";
+import { findJson, isObject } from "../reading.ts";
 
 /**
  * Airtel signs callbacks with `hash` = base64 of HMAC-SHA256, and does not say over which text: public integrations hash
@@ -8,9 +9,9 @@ import type { Verdict } from "../rail.ts";
  */
 export function verifyHash(raw: Uint8Array, key: string): Verdict {
   const text = new TextDecoder().decode(raw);
-  const body = parseObject(text);
+  const body = findJson(raw);
   // What cannot be read is not signed either; `parse` says what is wrong with it.
-  if (body === undefined || !("hash" in body)) return { trust: "unsigned" };
+  if (!isObject(body) || !("hash" in body)) return { trust: "unsigned" };
   const { hash } = body;
   if (typeof hash !== "string" || !/^[A-Za-z0-9+/]{43}=$/.test(hash))
     return refusal("The hash is not 32 bytes in base64.");
@@ -49,15 +50,6 @@ function withoutHash(text: string, members: readonly Member[]): string {
   if (before !== undefined) return text.slice(0, before.valueTo) + text.slice(hash.valueTo);
   if (after !== undefined) return text.slice(0, hash.nameFrom) + text.slice(after.nameFrom);
   return text;
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 interface Member {

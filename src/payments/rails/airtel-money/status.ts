@@ -1,8 +1,20 @@
-import type { Parsed, QuarantineReason, Report } from "../rail.ts";
+import type { Parsed, Report } from "../rail.ts";
+import {
+  findText as findKeepable,
+  findJson,
+  isObject,
+  objectOrEmpty,
+  printable,
+  readObject,
+  readReport,
+  requireObject,
+  Unusable,
+  wordsOf,
+  type Body,
+} from "../reading.ts";
+import { NOBODY } from "../report-values.ts";
 import { meaningOf, type CodeMeaning } from "./codes.ts";
 
-const TEXT_MAX = 200;
-const CONTROL = /\p{Cc}/u;
 const UUID_WITHOUT_DASHES = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/i;
 
 /** "Success", "failed", "in progress", "ambiguous", "expired", "reversed", in Airtel's letters. */
@@ -16,16 +28,6 @@ const STATES = {
 } as const;
 type State = (typeof STATES)[keyof typeof STATES];
 
-class Unusable extends Error {
-  readonly reason: QuarantineReason;
-  readonly field: string | undefined;
-  constructor(reason: QuarantineReason, detail: string, field?: string) {
-    super(detail);
-    this.reason = reason;
-    this.field = field;
-  }
-}
-
 /** Dashes are not letters or digits, and some markets take nothing else in `transaction.id`. */
 export function transactionIdOf(correlation: string): string {
   return correlation.replaceAll("-", "");
@@ -38,33 +40,27 @@ export function correlationOf(transactionId: string): string {
 }
 
 /** Reads a callback: our name, a state, and of a success Airtel's name. Nothing else comes with it. Pure. */
-export function parseCallback(raw: Uint8Array, creditParty: string): Parsed {
-  let providerId: string | undefined;
-  try {
-    const transaction = asObject(readJson(raw)["transaction"]);
-    if (transaction === undefined) throw new Unusable("malformed", "There is no transaction.", "transaction");
-    providerId = readAirtelId(transaction);
-    const id = readText(transaction, "id");
+export const parseCallback = (raw: Uint8Array, creditParty: string): Parsed =>
+  readReport((noted) => {
+    const transaction = requireObject(readObject(raw)["transaction"], "transaction");
+    const airtelId = readAirtelId(transaction);
+    noted.providerId = airtelId;
+    const id = findText(transaction, "id");
     if (id === undefined || id === "") throw new Unusable("intent_unknown", "The transaction has no id.", "id");
-    const state = stateOf(readText(transaction, "status_code"));
+    const state = stateOf(findText(transaction, "status_code"));
     if (state === undefined)
       throw new Unusable("status_unknown", "The status is none that Airtel documents.", "status_code");
-    const told = reportOf(state, {
+    const report = reportOf(state, {
       creditParty,
       correlation: correlationOf(id),
       reference: "",
-      airtelId: providerId,
-      statusReason: readReason(transaction["status_code"], transaction["message"]),
+      airtelId,
+      statusReason: wordsOf(transaction["status_code"], transaction["message"]),
     });
-    if (told === undefined)
+    if (report === undefined)
       throw new Unusable("malformed", "A success or a reversal has no airtel_money_id.", "airtel_money_id");
-    return { ok: true, reports: [told] };
-  } catch (error) {
-    if (error instanceof Unusable)
-      return { ok: false, reason: error.reason, field: error.field, detail: error.message, providerId };
-    throw error;
-  }
-}
+    return report;
+  });
 
 export interface Envelope {
   /** Of both layers together. */
@@ -73,18 +69,14 @@ export interface Envelope {
   readonly productMeaning: CodeMeaning | undefined;
   /** Codes and words, for people. */
   readonly said: string;
-  readonly transaction: Record<string, unknown>;
+  readonly transaction: Body;
 }
 
 /** Reads what Airtel answers to anything: `{data: {transaction}, status: {…codes}}`. Undefined when it is no JSON. */
 export function readEnvelope(raw: Uint8Array): Envelope | undefined {
-  let body: Record<string, unknown>;
-  try {
-    body = readJson(raw);
-  } catch {
-    return undefined;
-  }
-  const status = asObject(body["status"]) ?? {};
+  const body = findJson(raw);
+  if (!isObject(body)) return undefined;
+  const status = objectOrEmpty(body["status"]);
   const text = (value: unknown): string | undefined =>
     typeof value === "string" || typeof value === "number" ? printable(String(value)) || undefined : undefined;
   // Gateway errors come flat; some markets put the product's code into `code`, where others have "200".
@@ -98,7 +90,7 @@ export function readEnvelope(raw: Uint8Array): Envelope | undefined {
     meaning: meaningOf({ product, bus }),
     productMeaning: product === undefined ? undefined : meaningOf({ product, bus: undefined }),
     said: [product, bus, words].filter((part) => part !== undefined).join(" "),
-    transaction: asObject(asObject(body["data"])?.["transaction"]) ?? {},
+    transaction: objectOrEmpty(objectOrEmpty(body["data"])["transaction"]),
   };
 }
 
@@ -122,17 +114,17 @@ export function readStatusAnswer(raw: Uint8Array, terms: StatusTerms): StatusRea
   if (envelope === undefined) return { kind: "unreadable", reason: "The answer is not JSON." };
   const { transaction, meaning, productMeaning, said } = envelope;
   try {
-    const id = readText(transaction, "id");
+    const id = findText(transaction, "id");
     if (id !== undefined && transactionIdOf(id).toLowerCase() !== transactionIdOf(terms.correlation).toLowerCase())
       return { kind: "unreadable", reason: "The answer is about another transaction." };
-    const letters = readText(transaction, "status");
+    const letters = findText(transaction, "status");
     const state = letters === undefined || letters === "" ? stateMeant(productMeaning) : stateOf(letters);
     if (state === undefined) {
       if (meaning === "not_found") return { kind: "not_found", reason: said };
       return { kind: "unreadable", reason: said === "" ? "The answer has no status." : said };
     }
     const airtelId = readAirtelId(transaction) ?? payoutId(transaction, terms) ?? terms.airtelIdKnown;
-    const statusReason = readReason(letters, transaction["message"]) ?? (said === "" ? undefined : said);
+    const statusReason = wordsOf(letters, transaction["message"]) ?? (said === "" ? undefined : said);
     // A payout that came back has not reached anybody.
     const ended = state === "reversed" && terms.subject === "disbursement" ? "failed" : state;
     const report = reportOf(ended, { ...terms, airtelId, statusReason });
@@ -151,9 +143,9 @@ function stateMeant(meaning: CodeMeaning | undefined): State | undefined {
 }
 
 /** Disbursement answers of older versions have no airtel_money_id; our own name is unique at Airtel too. */
-function payoutId(transaction: Record<string, unknown>, { subject, correlation }: StatusTerms): string | undefined {
+function payoutId(transaction: Body, { subject, correlation }: StatusTerms): string | undefined {
   if (subject !== "disbursement") return undefined;
-  const reference = readText(transaction, "reference_id");
+  const reference = findText(transaction, "reference_id");
   return (reference === undefined || reference === "" ? transactionIdOf(correlation) : reference).toUpperCase();
 }
 
@@ -182,7 +174,7 @@ function reportOf(
     amount: undefined,
     creditParty,
     reference,
-    payer: { phone: undefined, hash: undefined, name: undefined },
+    payer: NOBODY,
     at: undefined,
     statusReason: state === "completed" ? undefined : statusReason,
   };
@@ -193,58 +185,14 @@ function stateOf(letters: string | undefined): State | undefined {
   return Object.hasOwn(STATES, known) ? STATES[known as keyof typeof STATES] : undefined;
 }
 
-function readAirtelId(transaction: Record<string, unknown>): string | undefined {
-  const id = readText(transaction, "airtel_money_id");
+function readAirtelId(transaction: Body): string | undefined {
+  const id = findText(transaction, "airtel_money_id");
   if (id === undefined || id === "") return undefined;
   if (!/^[A-Za-z0-9._-]{4,64}$/.test(id))
     throw new Unusable("malformed", "airtel_money_id is not 4 to 64 letters and digits.", "airtel_money_id");
   return id.toUpperCase();
 }
 
-function readJson(raw: Uint8Array): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(raw));
-  } catch {
-    // The parser's own message quotes the body: payers' numbers, and characters that the database cannot keep.
-    throw new Unusable("malformed", "The body is not JSON in UTF-8.");
-  }
-  const body = asObject(value);
-  if (body === undefined) throw new Unusable("malformed", "The body is not a JSON object.");
-  return body;
-}
-
-function asObject(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-}
-
-/** Text or a number; Airtel's own samples show `false` where there is no value. */
-function readText(from: Record<string, unknown>, field: string): string | undefined {
-  const value = from[field];
-  if (value === undefined || value === null || value === false) return undefined;
-  if (typeof value !== "string" && typeof value !== "number")
-    throw new Unusable("wrong_type", `${field} is neither text nor a number.`, field);
-  const text = String(value).trim();
-  if (text.length > TEXT_MAX || !text.isWellFormed() || CONTROL.test(text)) {
-    throw new Unusable(
-      "wrong_type",
-      `${field} is longer than ${TEXT_MAX} characters or has characters that are no text.`,
-      field,
-    );
-  }
-  return text;
-}
-
-function readReason(letters: unknown, message: unknown): string | undefined {
-  const parts = [letters, message].filter((part) => typeof part === "string").map(printable);
-  return parts.filter((part) => part !== "").join(": ") || undefined;
-}
-
-/** A provider's words as they may be kept and shown. */
-function printable(text: string): string {
-  return text
-    .replace(/\p{Cc}/gu, " ")
-    .trim()
-    .slice(0, TEXT_MAX)
-    .toWellFormed();
-}
+/** Airtel's own samples show `false` where there is no value. */
+const findText = (body: Body, field: string): string | undefined =>
+  body[field] === false ? undefined : findKeepable(body, field)?.trim();

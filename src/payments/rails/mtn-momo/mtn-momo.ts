@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { MINUTE_MS, SECOND_MS } from "../../../kernel/time.ts";
-import { InvalidSettings, type Adapter, type Answer, type Delivery, type Outcome, type Parsed } from "../rail.ts";
+import { statusFor } from "../outcomes.ts";
+import type { Adapter, Delivery, Parsed } from "../rail.ts";
+import { isUuid } from "../reading.ts";
+import { baseUrl, bookName, parseBy, secret } from "../settings.ts";
 import { makeMtnClient, type Product } from "./mtn-momo.client.ts";
 import { parseStatus } from "./status.ts";
 
@@ -15,25 +18,19 @@ export interface MtnMomoSettings {
   readonly creditParty: string;
 }
 
-const secret = z.string().min(4).max(400);
-const product = z.strictObject({ subscriptionKey: secret, apiUser: secret, apiKey: secret });
+const product = z.strictObject({ subscriptionKey: secret(), apiUser: secret(), apiKey: secret() });
 const settingsShape = z.strictObject({
-  baseUrl: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, "")),
+  baseUrl,
   targetEnvironment: z.string().regex(/^[A-Za-z0-9_-]{2,40}$/),
   collection: product,
   disbursement: product.optional(),
-  creditParty: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,40}$/)
-    .optional(),
+  creditParty: bookName.optional(),
 });
 
 /** Long enough for a payer to find the phone, short enough that the light follows the PIN. */
 const FIRST_ENQUIRY_AFTER_MS = 20 * SECOND_MS;
 /** MTN gives the payer five minutes; the rest is room for its own queues. */
 const EXPIRES_AFTER_MS = 30 * MINUTE_MS;
-/** Any version: the address was ours, so the name is ours too or it is nobody's. */
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * MTN's wallet in Uganda, Rwanda, Ghana, Cameroon and others. Its callback is not signed, is sent once and never again,
@@ -43,13 +40,8 @@ export const mtnMomo: Adapter<MtnMomoSettings> = {
   name: "mtn-momo",
   title: "MTN MoMo: payment prompts by the Collection API, refunds by the Disbursement API.",
   parseSettings(given) {
-    const read = settingsShape.safeParse(given);
-    if (!read.success) {
-      throw new InvalidSettings(
-        read.error.issues.map(({ path, message }) => `${path.length === 0 ? "settings" : path.join(".")}: ${message}`),
-      );
-    }
-    return { ...read.data, creditParty: read.data.creditParty ?? read.data.targetEnvironment };
+    const read = parseBy(settingsShape, given);
+    return { ...read, creditParty: read.creditParty ?? read.targetEnvironment };
   },
   open(settings, tools) {
     const { channel } = tools;
@@ -62,7 +54,8 @@ export const mtnMomo: Adapter<MtnMomoSettings> = {
       enquirySchedule: { firstAfterMs: FIRST_ENQUIRY_AFTER_MS, expiresAfterMs: EXPIRES_AFTER_MS },
       verify: () => Promise.resolve({ trust: "unsigned" }),
       parse: (delivery) => parseCallback(delivery, settings),
-      answer: (_delivery, outcome) => answerTo(outcome),
+      // MTN reads the status alone and does not try again, whatever it is.
+      answer: (_delivery, outcome) => statusFor(outcome),
       requestPayment: client.requestPayment,
       enquire: client.enquire,
       refund: client.refund ?? {
@@ -74,7 +67,7 @@ export const mtnMomo: Adapter<MtnMomoSettings> = {
 
     function parseCallback(delivery: Delivery, { creditParty }: MtnMomoSettings): Parsed {
       const { parameter } = delivery;
-      if (parameter === undefined || !UUID.test(parameter)) {
+      if (parameter === undefined || !isUuid(parameter)) {
         return {
           ok: false,
           reason: "intent_unknown",
@@ -92,23 +85,3 @@ export const mtnMomo: Adapter<MtnMomoSettings> = {
     }
   },
 };
-
-/** MTN reads the status alone and does not try again, whatever it is. */
-function answerTo(outcome: Outcome): Answer {
-  switch (outcome.kind) {
-    case "not_allowed":
-      return { status: 403 };
-    case "busy":
-      return { status: 503 };
-    case "stored":
-    case "repeated":
-    case "conflict":
-    case "unusable":
-    case "payable":
-    case "account_unknown":
-    case "contract_ended":
-    case "amount_too_small":
-    case "currency_differs":
-      return { status: 200 };
-  }
-}

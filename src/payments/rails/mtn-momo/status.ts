@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
-import { AMOUNT_MINOR_MAX, parseMoney, type Money } from "../../../kernel/money.ts";
-import { Refusal } from "../../../kernel/refusal.ts";
-import type { Channel, Parsed, Payer, QuarantineReason, Report } from "../rail.ts";
+import type { Channel, Parsed, Payer, Report } from "../rail.ts";
+import { findText, isObject, printable, readObject, readReport, Unusable, type Body } from "../reading.ts";
+import { digitsOf, NOBODY, payerWith, readAmount, requireCurrency } from "../report-values.ts";
+import type { Money } from "../../../kernel/money.ts";
 
 export interface StatusTerms {
   readonly channel: Channel;
@@ -11,47 +11,29 @@ export interface StatusTerms {
   readonly subject: "payment" | "disbursement";
 }
 
-const TEXT_MAX = 200;
-const CONTROL = /\p{Cc}/u;
 /** MTN's own words for "not over yet"; some markets put them into the reason beside a final looking status. */
 const WAITING = new Set(["PENDING", "CREATED", "ONGOING", "DELAYED", "PAYEE_DELAYED"]);
-
-class Unusable extends Error {
-  readonly reason: QuarantineReason;
-  readonly field: string | undefined;
-  constructor(reason: QuarantineReason, detail: string, field?: string) {
-    super(detail);
-    this.reason = reason;
-    this.field = field;
-  }
-}
 
 /**
  * Reads the body that MTN posts to us and answers an enquiry with: they are the same. It carries no time. Pure; what
  * cannot be read exactly comes back with a reason.
  */
-export function parseStatus(raw: Uint8Array, terms: StatusTerms): Parsed {
-  let providerId: string | undefined;
-  try {
+export const parseStatus = (raw: Uint8Array, terms: StatusTerms): Parsed =>
+  readReport((noted) => {
     const body = readObject(raw);
-    providerId = readTransactionId(body);
-    return { ok: true, reports: [readReport(body, terms, providerId)] };
-  } catch (error) {
-    if (error instanceof Unusable)
-      return { ok: false, reason: error.reason, field: error.field, detail: error.message, providerId };
-    throw error;
-  }
-}
+    noted.providerId = readTransactionId(body);
+    return reportOf(body, terms, noted.providerId);
+  });
 
-function readReport(
-  body: Record<string, unknown>,
+function reportOf(
+  body: Body,
   { channel, creditParty, correlation, subject }: StatusTerms,
   transactionReference: string | undefined,
 ): Report {
   const reason = readReason(body["reason"]);
   const transactionStatus = readStatus(body["status"], reason?.code);
-  const amount = readAmount(body, channel);
-  const reference = readOptionalText(body, "externalId") ?? "";
+  const amount = findAmount(body, channel);
+  const reference = findTrimmed(body, "externalId") ?? "";
   if (transactionStatus === "completed") {
     if (transactionReference === undefined)
       throw new Unusable("malformed", "A successful payment has no financialTransactionId.", "financialTransactionId");
@@ -66,47 +48,17 @@ function readReport(
     amount,
     creditParty,
     reference,
-    payer: subject === "payment" ? readPayer(body["payer"]) : { phone: undefined, hash: undefined, name: undefined },
+    payer: subject === "payment" ? readPayer(body["payer"]) : NOBODY,
     at: undefined,
     statusReason: reason?.text,
   };
 }
 
-function readObject(raw: Uint8Array): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(raw));
-  } catch {
-    // The parser's own message quotes the body: payers' numbers, and characters that the database cannot keep.
-    throw new Unusable("malformed", "The body is not JSON in UTF-8.");
-  }
-  if (!isObject(value)) throw new Unusable("malformed", "The body is not a JSON object.");
-  return value;
-}
+/** MTN's texts may have spaces around them. */
+const findTrimmed = (body: Body, field: string): string | undefined => findText(body, field)?.trim();
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Text or a whole or plain number: markets differ in which they send. */
-function readOptionalText(body: Record<string, unknown>, field: string): string | undefined {
-  const value = body[field];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "string" && typeof value !== "number")
-    throw new Unusable("wrong_type", `${field} is neither text nor a number.`, field);
-  const text = String(value).trim();
-  if (text.length > TEXT_MAX || !text.isWellFormed() || CONTROL.test(text)) {
-    throw new Unusable(
-      "wrong_type",
-      `${field} is longer than ${TEXT_MAX} characters or has characters that are no text.`,
-      field,
-    );
-  }
-  return text;
-}
-
-function readTransactionId(body: Record<string, unknown>): string | undefined {
-  const id = readOptionalText(body, "financialTransactionId");
+function readTransactionId(body: Body): string | undefined {
+  const id = findTrimmed(body, "financialTransactionId");
   if (id === undefined || id === "") return undefined;
   // A number beyond 2^53 has lost its last digits on the way through JSON: it names another transaction.
   if (typeof body["financialTransactionId"] === "number" && !Number.isSafeInteger(body["financialTransactionId"]))
@@ -130,24 +82,12 @@ function readStatus(value: unknown, reasonCode: string | undefined): Report["tra
   throw new Unusable("status_unknown", "The status is none that MTN documents.", "status");
 }
 
-function readAmount(body: Record<string, unknown>, channel: Channel): Money | undefined {
-  const text = readOptionalText(body, "amount");
-  const currency = readOptionalText(body, "currency");
-  if (currency !== undefined && currency !== channel.currency)
-    throw new Unusable("currency_unexpected", `The currency is not ${channel.currency}.`, "currency");
-  if (text === undefined) return undefined;
-  if (currency === undefined)
-    throw new Unusable("currency_unexpected", "An amount came without its currency.", "currency");
-  try {
-    const amount = parseMoney(text, channel.currency);
-    if (amount.minor === 0n) throw new Unusable("amount_invalid", "The amount is zero.", "amount");
-    if (amount.minor > AMOUNT_MINOR_MAX)
-      throw new Unusable("amount_invalid", "The amount is larger than any rail carries.", "amount");
-    return amount;
-  } catch (error) {
-    if (error instanceof Refusal) throw new Unusable("amount_invalid", error.message, "amount");
-    throw error;
-  }
+function findAmount(body: Body, { currency }: Channel): Money | undefined {
+  const text = findTrimmed(body, "amount");
+  const said = findTrimmed(body, "currency");
+  // An amount without its currency is none.
+  if (text !== undefined || said !== undefined) requireCurrency(said, currency);
+  return text === undefined ? undefined : readAmount(text, currency, "amount");
 }
 
 /** A plain code in some markets and versions, `{code, message}` in others. */
@@ -159,22 +99,8 @@ function readReason(value: unknown): { readonly code: string; readonly text: str
   return { code: code.toUpperCase(), text: parts.filter((part) => part !== "").join(": ") };
 }
 
-/** A provider's words as they may be kept and shown. */
-export function printable(text: string): string {
-  return text
-    .replace(/\p{Cc}/gu, " ")
-    .trim()
-    .slice(0, TEXT_MAX)
-    .toWellFormed();
-}
-
 function readPayer(value: unknown): Payer {
   const id = isObject(value) && value["partyIdType"] === "MSISDN" ? value["partyId"] : undefined;
-  const text = typeof id === "number" ? String(id) : typeof id === "string" ? id.trim() : "";
-  const digits = /^\+?([1-9]\d{8,14})$/.exec(text)?.[1];
-  return {
-    phone: digits === undefined ? undefined : `+${digits}`,
-    hash: digits === undefined ? undefined : createHash("sha256").update(digits).digest(),
-    name: undefined,
-  };
+  const text = typeof id === "number" ? String(id) : typeof id === "string" ? id : "";
+  return payerWith(digitsOf(text));
 }
