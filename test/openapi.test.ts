@@ -14,11 +14,13 @@ import { startTestApp, type TestApp } from "./support/app.ts";
 
 interface Media {
   readonly schema: object;
-  readonly examples?: Readonly<Record<string, { readonly value: object; readonly "x-status": number }>>;
+  readonly examples?: Readonly<Record<string, { readonly value: object | string; readonly "x-status": number }>>;
 }
 interface Operation {
   readonly operationId: string;
-  readonly parameters?: readonly ({ name: string; in: string; required?: boolean } | { $ref: string })[];
+  readonly parameters?: readonly (
+    { name: string; in: string; required?: boolean; example?: string } | { $ref: string }
+  )[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<Record<string, { $ref: string } | { content?: Readonly<Record<string, Media>> }>>;
 }
@@ -160,6 +162,7 @@ describe("the page of the doors", () => {
 describe("the running program", () => {
   let place: (TestApp & { drop(): Promise<void> }) | undefined;
   let folder = "";
+  let session = "";
   const running = (): TestApp => {
     if (place === undefined) throw new Error("The program runs only while tests run.");
     return place;
@@ -169,6 +172,12 @@ describe("the running program", () => {
     folder = await mkdtemp(join(tmpdir(), "washa-openapi-"));
     await writeFile(join(folder, "rails.json"), JSON.stringify({ channels: CHANNELS }));
     place = await startTestApp({ env: { WASHA_RAILS: join(folder, "rails.json"), WASHA_SMS_SECRET: SMS_SECRET } });
+    const { access, database } = place.app;
+    const [email, password] = ["office@washa.test", "seven quiet lamps"];
+    const passwordHash = await access.hashPassword(password);
+    const person = { email, name: "Office", role: "operations", area: null, language: "en", passwordHash } as const;
+    await database.db.transaction((tx) => access.createStaff(tx, { ...person, actor: "system:test" }));
+    session = (await access.login({ email, password, sourceAddress: "192.0.2.1" })).token;
     // Orange is known by the token of a page that it made for us.
     const now = place.clock.now();
     const hour = new Date(now.getTime() + 3_600_000).toISOString();
@@ -184,6 +193,7 @@ describe("the running program", () => {
 
   /** What proves a provider, made for this body where it covers it. */
   function proofOf(path: string, raw: string): Record<string, string> {
+    if (path.startsWith("/statements/")) return { authorization: `Bearer ${session}` };
     if (path.startsWith("/rails/flutterwave/")) return { "verif-hash": "an-example-hash" };
     if (path.startsWith("/rails/gsma-mmapi/")) return { "x-api-key": "an-example-key" };
     if (!path.startsWith("/rails/wave/")) return {};
@@ -195,8 +205,16 @@ describe("the running program", () => {
     const secret = path.startsWith("/messaging/") ? SMS_SECRET : SECRET;
     return `${running().url}${path
       .replace("{secret}", secret)
+      .replace("{rail}", "daraja")
       .replace("{conversation}", `reversal-${randomUUID()}`)
       .replace("{correlation}", randomUUID())}`;
+  }
+
+  /** What must stand in the address, with the values that the page gives as examples. */
+  function queryOf({ parameters = [] }: Operation): string {
+    const inQuery = parameters.flatMap((one) => ("in" in one && one.in === "query" ? [one] : []));
+    const given = inQuery.flatMap(({ name, example }) => (example === undefined ? [] : [[name, example]]));
+    return given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
   }
 
   async function expectDocumented(response: Response, operation: Operation): Promise<void> {
@@ -240,8 +258,10 @@ describe("the running program", () => {
     const isForm = door.type === "application/x-www-form-urlencoded";
     const raw = isForm
       ? new URLSearchParams(example.value as Record<string, string>).toString()
-      : JSON.stringify(example.value);
-    const response = await fetch(addressOf(door.path), {
+      : typeof example.value === "string"
+        ? example.value
+        : JSON.stringify(example.value);
+    const response = await fetch(`${addressOf(door.path)}${queryOf(door.operation)}`, {
       method: door.method,
       headers: { "content-type": door.type, ...proofOf(door.path, raw) },
       body: raw,
