@@ -62,6 +62,8 @@ export interface RailsWorld extends TestApp {
   confirm(channel: string, options: C2bOptions): Promise<void>;
   /** Where the program is told things by this channel's provider. */
   doorUrl(channel: string, door: string, parameter?: string): string;
+  /** The office uploads the provider's file of a period. Answers the report, as the door tells it. */
+  uploadStatement(channel: string, period: { from: Date; to: Date }): Promise<Record<string, unknown>>;
   /** What this provider never sent (fault `drop`), oldest first: a test may send it when it wants. */
   lost(channel: string): readonly OutgoingDelivery[];
   /** Lets time pass on both sides: deliveries come, requests and enquiries go out, payments are settled. */
@@ -258,6 +260,19 @@ function makeWorld(
       await work();
     },
     doorUrl: (channel, door, parameter) => doorUrlsBelow(url, SEED)(channel, door, parameter),
+    async uploadStatement(channel, period) {
+      const file = simulator.statement(channel, period);
+      if (file === undefined) throw new Error(`${channel} gives no statements.`);
+      const query = new URLSearchParams({ account: "600966", file: file.fileName });
+      const response = await fetch(`${url}/statements/${channel}?${query.toString()}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${await tokenNow()}`, "content-type": "text/csv" },
+        body: Uint8Array.from(file.bytes),
+      });
+      const answer = (await response.json()) as Record<string, unknown>;
+      if (response.status !== 200) throw new Error(`The door answered ${response.status}: ${JSON.stringify(answer)}`);
+      return answer;
+    },
     lost(channel) {
       return simulator.deliveries
         .filter((record) => record.channel === channel && record.result === "dropped")

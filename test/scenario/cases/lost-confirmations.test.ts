@@ -67,17 +67,8 @@ test("case 7: an outage of more than 48 h", async () => {
   expect(await late.tokens()).toHaveLength(1);
   expect(await early.tokens()).toEqual([]);
 
-  const file = simulator.statement("mpesa-ke", { from: outageFrom, to: new Date(outageFrom.getTime() + 4 * DAY_MS) });
-  if (file === undefined) throw new Error("M-Pesa gives statements.");
-  // As the office uploads it.
-  const order = {
-    channel: { name: "mpesa-ke", country: "KE", currency: "KES", zone: "Africa/Nairobi" },
-    shortcode: "600966",
-    format: "mpesa",
-    fileName: file.fileName,
-    actor: "test",
-  } as const;
-  const report = await app.statements.importStatement(piecesOf(file.bytes), order);
+  const period = { from: outageFrom, to: new Date(outageFrom.getTime() + 4 * DAY_MS) };
+  const report = await place.uploadStatement("mpesa-ke", period);
   // Beside the payments it may have lines of M-Pesa's own.
   expect(report).toMatchObject({ known: 2, refused: 0, exceptions: 0, byKind: { payment: { lines: 3 } } });
   await place.work();
@@ -87,13 +78,9 @@ test("case 7: an outage of more than 48 h", async () => {
     expect(await home.refreshed()).toMatchObject({ receivedMinor: 5_000n });
     expect(await home.tokens()).toHaveLength(1);
   }
-  expect(await app.statements.importStatement(piecesOf(file.bytes), order)).toMatchObject({ isRepeated: true });
+  expect(await place.uploadStatement("mpesa-ke", period)).toMatchObject({ isRepeated: true });
   await place.work();
   expect(await place.receiptsOf(early)).toHaveLength(1);
   const [allocation] = await app.credit.allocations(db, early.contract.id);
   expect(allocation?.paidAt).toEqual(new Date(Math.floor((lost.endedAt?.getTime() ?? 0) / 1_000) * 1_000));
 });
-
-async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 1_000) yield await Promise.resolve(bytes.subarray(at, at + 1_000));
-}

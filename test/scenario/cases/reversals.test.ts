@@ -117,7 +117,7 @@ test("a reversal that waits beside its payment, because nobody settled meanwhile
 });
 
 test("what only M-Pesa's statement tells of a reversal is compensated as well", async () => {
-  const { simulator, app, clock, ...place } = world.current;
+  const { simulator, clock, ...place } = world.current;
   const from = clock.now();
   const home = await place.household("mpesa-ke");
   const pay = () =>
@@ -135,15 +135,8 @@ test("what only M-Pesa's statement tells of a reversal is compensated as well", 
   simulator.failNext("mpesa-ke", "drop");
   const unheard = pay();
   simulator.reverse({ channel: "mpesa-ke", id: unheard.id });
-  const file = simulator.statement("mpesa-ke", { from, to: new Date(from.getTime() + DAY_MS) });
-  if (file === undefined) throw new Error("M-Pesa gives statements.");
-  const report = await app.statements.importStatement(piecesOf(file.bytes), {
-    channel: { name: "mpesa-ke", country: "KE", currency: "KES", zone: "Africa/Nairobi" },
-    shortcode: "600966",
-    format: "mpesa",
-    fileName: file.fileName,
-    actor: "test",
-  });
+  const to = new Date(from.getTime() + DAY_MS);
+  const report = await place.uploadStatement("mpesa-ke", { from, to });
   expect(report).toMatchObject({ refused: 0, exceptions: 0 });
   await place.work();
   expect(await reversalsOf(home)).toEqual([
@@ -154,7 +147,3 @@ test("what only M-Pesa's statement tells of a reversal is compensated as well", 
   expect(await home.refreshed()).toMatchObject({ receivedMinor: 0n, debtMinor: 5_000n });
   expect(await home.tokens()).toHaveLength(1);
 });
-
-async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 1_000) yield await Promise.resolve(bytes.subarray(at, at + 1_000));
-}
