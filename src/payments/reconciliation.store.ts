@@ -96,16 +96,19 @@ export async function findDifferences(
           when booked_minor is not null then booked_minor
           when elsewhere_minor is not null then elsewhere_minor - listed_minor else listed_minor end as amount_minor
       from weighed w),
+    -- Once for each kind and shortcode, not for each row: the answer "no" has read two months of the list.
+    spoken as (
+      select thing, shortcode from (select distinct thing, shortcode from found where kind = 'booked_not_listed') f
+      where exists (select from payments.statements s where s.rail = ${rail} and s.shortcode = f.shortcode
+          and s.from_at < ${at(to)} and s.to_at >= ${at(from)} and s.imported_at >= ${at(to)})
+        or (exists (select from payments.sweeps where rail = ${rail} and done_until >= ${at(to)})
+          and exists (select from payments.listed l where l.rail = ${rail} and l.source = 'pull' and l.at >= ${at(from)} - interval '${sql.raw(LIST_SPEAKS_FOR)}' and l.at < ${at(to)}
+            and case when l.kind in ('reversal', 'disbursement') then 'out' else l.kind end = f.thing)
+          and exists (select from payments.listed l join payments.callbacks c on c.rail = l.rail and c.provider_id = l.provider_id
+            where l.rail = ${rail} and l.source = 'pull' and l.at >= ${at(from)} - interval '${sql.raw(LIST_SPEAKS_FOR)}' and l.at < ${at(to)} and c.shortcode = f.shortcode))),
     judged as (
-      select case when kind = 'booked_not_listed' and not (
-            exists (select from payments.statements s where s.rail = ${rail} and s.shortcode = f.shortcode
-              and s.from_at < ${at(to)} and s.to_at >= ${at(from)} and s.imported_at >= ${at(to)})
-            or (exists (select from payments.sweeps where rail = ${rail} and done_until >= ${at(to)})
-              and exists (select from payments.listed l where l.rail = ${rail} and l.source = 'pull' and l.at >= ${at(from)} - interval '${sql.raw(LIST_SPEAKS_FOR)}' and l.at < ${at(to)}
-                and case when l.kind in ('reversal', 'disbursement') then 'out' else l.kind end = f.thing)
-              and exists (select from payments.listed l join payments.callbacks c on c.rail = l.rail and c.provider_id = l.provider_id
-                where l.rail = ${rail} and l.source = 'pull' and l.at >= ${at(from)} - interval '${sql.raw(LIST_SPEAKS_FOR)}' and l.at < ${at(to)} and c.shortcode = f.shortcode)))
-          then 'unlisted' else kind end as kind, subject, amount_minor,
+      select case when kind = 'booked_not_listed' and (thing, shortcode) not in (select thing, shortcode from spoken) then 'unlisted' else kind end as kind,
+        subject, amount_minor,
         case when kind = 'listed_not_booked' and exists (select from payments.callbacks c where c.rail = ${rail} and c.provider_id = f.subject)
           then 'waiting' else kind end as detail
       from found f where kind is not null),
