@@ -213,7 +213,9 @@ describe("the running program", () => {
   /** What must stand in the address, with the values that the page gives as examples. */
   function queryOf({ parameters = [] }: Operation): string {
     const inQuery = parameters.flatMap((one) => ("in" in one && one.in === "query" ? [one] : []));
-    const given = inQuery.flatMap(({ name, example }) => (example === undefined ? [] : [[name, example]]));
+    const given = inQuery.flatMap(({ name, example }) =>
+      example === undefined ? [] : [[name, example] as [string, string]],
+    );
     return given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
   }
 
