@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { sql } from "drizzle-orm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -25,6 +26,14 @@ async function paid(channel: string, amountMinor: bigint): Promise<string> {
   simulator.decide({ channel, id: prompt.id }, {});
   await pass(MINUTE_MS);
   return prompt.id;
+}
+
+/** Our number that was paid last on this rail: the statement is of it. */
+async function shortcodeOf(rail: string): Promise<{ shortcode: string }> {
+  const [row] = await world.current.rows<{ shortcode: string }>(
+    sql`select shortcode from payments.callbacks where rail = ${rail} order by id desc limit 1`,
+  );
+  return row ?? { shortcode: "" };
 }
 
 /** A day goes by on both sides, and whatever became due in it is done. */
@@ -184,6 +193,41 @@ describe("a day of a rail", () => {
     });
     await expect(reconcile(MTN, addDays(on, 2))).rejects.toMatchObject({ code: "INVALID_INPUT" });
     await expect(reconcile("nobody", on)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  test("M-Pesa's statement makes a day agree that no list had told, payments that were never confirmed included", async () => {
+    const { app, simulator, household, pass } = world.current;
+    const begin = world.current.clock.now();
+    const on = localDateOf(begin, "Africa/Nairobi");
+    const home = await household(MPESA);
+    const payment = { channel: MPESA, account: home.accountNumber, phone: home.phone, payerName: "Achieng Odhiambo" };
+    simulator.pay({ ...payment, amountMinor: 5_000n });
+    simulator.failNext(MPESA, "drop", 10);
+    simulator.pay({ ...payment, amountMinor: 7_000n });
+    await pass(MINUTE_MS);
+    expect(await reconcile(MPESA, on)).toMatchObject({
+      state: "no_list",
+      booked: { minor: 5_000n },
+      listed: { minor: 0n },
+    });
+    await sleep();
+    const file = simulator.statement(MPESA, {
+      from: new Date(begin.getTime() - HOUR_MS),
+      to: world.current.clock.now(),
+    });
+    const channel = app.rails.get(MPESA)?.rail.channel;
+    if (file === undefined || channel === undefined) throw new Error("M-Pesa gives statements.");
+    const { shortcode } = await shortcodeOf(MPESA);
+    const order = { channel, shortcode, format: "mpesa", fileName: file.fileName, actor: "test" } as const;
+    await app.statements.importStatement(Readable.from([file.bytes]), order);
+    expect(await reconcile(MPESA, on)).toMatchObject({ state: "exceptions" });
+    expect(await exceptionsOf(MPESA, on)).toMatchObject([{ kind: "listed_not_booked", detail: /settle loop/ }]);
+    await world.current.settle();
+    const agreed = await reconcile(MPESA, on);
+    expect(agreed).toMatchObject({ state: "agreed", exceptions: 0 });
+    expect(agreed.booked).toEqual(agreed.listed);
+    expect(agreed.clearing).toEqual(agreed.listed);
+    expect(await explainClearing(MPESA)).toMatchObject({ parts: [], rest: { minor: 0n }, balance: agreed.listed });
   });
 
   test("a reversal without its payment has a name of its own", async () => {
