@@ -3,7 +3,7 @@ import { groupBy, over, sum, type Check } from "./check.ts";
 import type { Outside } from "./checks.ts";
 
 /** The ledger: balanced, and its clearing accounts explained by what the providers hold. */
-export function checkAccounts(books: Books, { truth }: Outside): readonly Check[] {
+export function checkAccounts(books: Books, { truth, reconciled }: Outside): readonly Check[] {
   const byTransaction = groupBy(books.postings, ({ transactionId }) => transactionId);
   const byAccount = groupBy(books.postings, ({ accountId }) => accountId);
   const openSuspense = groupBy(books.suspense, ({ currency }) => currency);
@@ -26,6 +26,11 @@ export function checkAccounts(books: Books, { truth }: Outside): readonly Check[
       const booked = sum(clearing.get(rail) ?? [], ({ balanceMinor }) => balanceMinor);
       return expected === booked ? undefined : `${rail}: ${booked} booked, ${expected} held`;
     }),
+    over("the program explains each clearing account to the last unit", reconciled, ({ rail, restMinor }) =>
+      restMinor === 0n ? undefined : `${rail}: ${restMinor} of it are unexplained`,
+    ),
+    over("each day of each rail is reconciled", reconciled, ({ disagreeing: [first] }) => first),
+    over("what the provider's list and the books do not share is named", reconciled, ({ unnamed: [first] }) => first),
     over(
       "no exception is open on a day whose accounts agree",
       books.exceptions,

@@ -2,6 +2,7 @@ import type { Books } from "./books.ts";
 import { checkAccounts } from "./checks-accounts.ts";
 import { checkContracts } from "./checks-contracts.ts";
 import { groupBy, over, type Check } from "./check.ts";
+import type { Reconciled } from "./reconcile-days.ts";
 import type { Truth, TruePayment } from "./truth.ts";
 import type { Household } from "./village.ts";
 
@@ -11,6 +12,7 @@ export type { Check } from "./check.ts";
 export interface Outside {
   readonly truth: Truth;
   readonly village: readonly Household[];
+  readonly reconciled: readonly Reconciled[];
   /** What went wrong while the day was lived. */
   readonly faulty: readonly string[];
 }

@@ -12,6 +12,7 @@ import { checkAll, type Check } from "./checks.ts";
 import { DAY_TO, drawDay, type Day, type Wish } from "./day.ts";
 import { findBlindSpots } from "./planted-faults.ts";
 import { DAY_FROM, makeProgram, type Program } from "./program.ts";
+import { reconcileDays } from "./reconcile-days.ts";
 import { giveBackExcess } from "./refunds.ts";
 import { feesOf, importStatements } from "./statements.ts";
 import { readTruth, type Truth } from "./truth.ts";
@@ -84,14 +85,14 @@ export async function runSeed({ seed, payments, databaseUrl, superuserUrl, villa
     const reports = await importStatements(required(program), simulator, {
       from: new Date(DAY_FROM.getTime() - HOUR_MS),
       to: new Date(clock.now().getTime() + 1),
-      folder,
     });
     await finish(program, { simulator, from: clock.now() });
+    const reconciled = await reconcileDays(required(program));
     await program.stop();
     const books = await readBooks(databaseUrl);
     const correlations = books.intents.map(({ correlation }) => correlation);
     const truth = readTruth(simulator, { correlations, feesMinor: feesOf(reports) });
-    const outside = { truth, village, faulty: [...faulty, ...simulator.troubles.map(String)] };
+    const outside = { truth, village, reconciled, faulty: [...faulty, ...simulator.troubles.map(String)] };
     const checks = checkAll(books, outside);
     const isSound = checks.every(({ broken }) => broken.length === 0);
     // Planted faults say something only where nothing else is wrong.

@@ -2,8 +2,6 @@ import { formatDecimal } from "../../simulators/rail/currency.ts";
 import type { SimulatedTransaction } from "../../simulators/rail/face.ts";
 import type { RailSimulator } from "../../simulators/rail/rail-simulator.ts";
 import type { App } from "../../src/app.ts";
-import { storeArrivals } from "../../src/payments/arrivals.store.ts";
-import { makeStatements, type Statements } from "../../src/payments/statements.commands.ts";
 import type { StatementReport } from "../../src/payments/statement-report.ts";
 
 /** Providers whose portal is the only one to tell some things, and our account there as the books call it. */
@@ -39,17 +37,9 @@ const MAPPING = {
 export async function importStatements(
   app: App,
   simulator: RailSimulator,
-  { from, to, folder }: { from: Date; to: Date; folder: string },
+  { from, to }: { from: Date; to: Date },
 ): Promise<ReadonlyMap<string, StatementReport>> {
-  const { database, clock, makeId, ledger, rails } = app;
-  const statements: Statements = makeStatements({
-    db: database.db,
-    clock,
-    makeId,
-    ledger,
-    storeArrivals,
-    spoolFolder: folder,
-  });
+  const { database, rails, statements } = app;
   await database.db.transaction((tx) =>
     statements.saveMapping(tx, { name: MAPPING_NAME, mapping: MAPPING, actor: ACTOR }),
   );
