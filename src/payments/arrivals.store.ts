@@ -185,7 +185,7 @@ async function completeIntents(tx: Tx, payments: readonly Payment[]): Promise<vo
     finished_at: ["timestamptz", ({ arrival }) => arrival.receivedAt],
   });
   await tx.execute(sql`
-    update payments.intents i set state = 'completed', provider_id = given.provider_id, finished_at = given.finished_at, next_step_at = null, was_accepted = true
+    update payments.intents i set state = 'completed', reason = null, provider_id = given.provider_id, finished_at = given.finished_at, next_step_at = null, was_accepted = true
     from (select distinct on (id) * from ${given.table} as g(${given.names}) order by id) given
     where i.id = given.id and i.state <> 'completed'`);
 }

@@ -244,7 +244,7 @@ export async function attachUnnamed(tx: Tx, payments: readonly Unnamed[]): Promi
     alone as (
       select rail, provider_id, min(paid_at) as paid_at, min(id::text)::uuid as id from candidates group by rail, provider_id having count(*) = 1),
     once as (select distinct on (id) * from alone order by id, paid_at, provider_id)
-    update payments.intents i set state = 'completed', provider_id = once.provider_id, finished_at = once.paid_at, next_step_at = null
+    update payments.intents i set state = 'completed', reason = null, provider_id = once.provider_id, finished_at = once.paid_at, next_step_at = null
     from once where i.id = once.id and i.state <> 'completed' returning once.rail, once.provider_id, i.reference`);
   return new Map(rows.map((row) => [`${row.rail}/${row.provider_id}`, row.reference]));
 }
