@@ -100,10 +100,10 @@ export function findText(body: Body, field: string, lengthMax = TEXT_MAX): strin
 }
 
 /** Text somewhere inside, where it is fit to be kept; else nothing. For what is good to have, not for what decides. */
-export function textAt(value: unknown, path: readonly string[]): string | undefined {
+export function textAt(value: unknown, path: readonly string[], lengthMax = TEXT_MAX): string | undefined {
   const found = path.reduce<unknown>((inner, name) => (isObject(inner) ? inner[name] : undefined), value);
   const text = typeof found === "number" ? String(found) : found;
-  return typeof text === "string" && text !== "" && isPlainText(text) ? text : undefined;
+  return typeof text === "string" && text !== "" && isPlainText(text, lengthMax) ? text : undefined;
 }
 
 /** A provider's words for people, as they may be kept and shown; what is no text is left away. */

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { DAY_MS, localDateOf } from "../../../kernel/time.ts";
 import type { OutboundResponse } from "../../../platform/outbound.ts";
-import type { Channel, Listing, ListPage, ListWindow, Report } from "../rail.ts";
-import { Unusable, chargeReport, readAs, readExact, refundReport } from "./charge.ts";
+import { readEntries } from "../outcomes.ts";
+import type { Listing, RailTools, Report } from "../rail.ts";
+import { readAs } from "../reading.ts";
+import { chargeReport, readExact, refundReport } from "./charge.ts";
 import { reasonIn } from "./flutterwave.client.ts";
 
 /** Flutterwave does not say how far back its list goes. What is older than a quarter is left to a person. */
@@ -17,7 +19,10 @@ const cursorForm = z.tuple([z.enum(["transactions", "refunds"]), z.int().positiv
 const itsCurrency = z.object({ currency: z.string() });
 
 /** All transactions of the account between two dates, page by page, then its refunds, which are listed apart. */
-export function makeFlutterwaveListing(channel: Channel, get: (path: string) => Promise<OutboundResponse>): Listing {
+export function makeFlutterwaveListing(
+  { channel, clock }: Pick<RailTools, "channel" | "clock">,
+  get: (path: string) => Promise<OutboundResponse>,
+): Listing {
   return {
     reachMs: REACH_MS,
     windowMaxMs: WINDOW_MAX_MS,
@@ -33,43 +38,16 @@ export function makeFlutterwaveListing(channel: Channel, get: (path: string) => 
       const { meta, data } = readAs(page, readExact(answer.raw));
       const isLast = data.length === 0 || meta.page_info.current_page >= meta.page_info.total_pages;
       const next = !isLast ? [list, number + 1] : list === "transactions" ? ["refunds", 1] : undefined;
+      const terms = { channel, now: clock.now() };
+      // One account is paid in several currencies, and another channel lists those.
+      const isOurs = (item: unknown): boolean =>
+        (itsCurrency.safeParse(item).data?.currency ?? channel.currency) === channel.currency;
       const read = (item: unknown): Report =>
-        list === "transactions" ? chargeReport(item, channel) : refundReport(item, channel);
+        list === "transactions" ? chargeReport(item, terms) : refundReport(item, terms);
       return {
-        ...sorted({ items: data, window, channel, read }),
+        ...readEntries(data.filter(isOurs), read, window),
         next: next === undefined ? undefined : JSON.stringify(next),
       };
     },
   };
-}
-
-function sorted({
-  items,
-  window: { from, to },
-  channel,
-  read,
-}: {
-  items: readonly unknown[];
-  window: ListWindow;
-  channel: Channel;
-  read: (item: unknown) => Report;
-}): Omit<ListPage, "next"> {
-  const readable: ListPage["items"][number][] = [];
-  const unreadable: ListPage["unreadable"][number][] = [];
-  for (const item of items) {
-    // One account is paid in several currencies, and another channel lists those.
-    const currency = itsCurrency.safeParse(item).data?.currency;
-    if (currency !== undefined && currency !== channel.currency) continue;
-    const raw = Buffer.from(JSON.stringify(item));
-    try {
-      const report = read(item);
-      const at = report.at?.getTime();
-      if (at !== undefined && (at < from.getTime() || at > to.getTime())) continue;
-      readable.push({ report, raw });
-    } catch (error) {
-      if (!(error instanceof Unusable)) throw error;
-      unreadable.push({ detail: error.message, raw });
-    }
-  }
-  return { items: readable, unreadable };
 }

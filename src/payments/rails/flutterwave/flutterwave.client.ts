@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { DAY_MS, localDateOf } from "../../../kernel/time.ts";
 import { formatDecimal } from "../../../kernel/money.ts";
-import { NoAnswer, NotSent, type OutboundRequest, type OutboundResponse } from "../../../platform/outbound.ts";
+import type { OutboundRequest, OutboundResponse } from "../../../platform/outbound.ts";
+import { askOnce, enquireOnce } from "../calls.client.ts";
+import { accepted, outcomeOfStatus, refused, unreachable } from "../outcomes.ts";
 import type {
   EnquiryOutcome,
   EnquirySubject,
@@ -10,7 +12,9 @@ import type {
   RefundOrder,
   RequestOutcome,
 } from "../rail.ts";
-import { Unusable, chargeReport, idOf, readAs, readExact, refundReport, refundedCharge } from "./charge.ts";
+import { findJson, objectOrEmpty, readAs, wordsOf } from "../reading.ts";
+import { webAddress } from "../settings.ts";
+import { chargeReport, idOf, readExact, refundReport, refundedCharge, type FlutterwaveTerms } from "./charge.ts";
 import type { FlutterwaveSettings } from "./settings.ts";
 
 /** Under which name Flutterwave asks for mobile money in a country, and whether it wants the country as well. */
@@ -41,10 +45,7 @@ const charged = z.object({
     .object({
       authorization: z
         .object({
-          redirect: z
-            .url({ protocol: /^https?$/ })
-            .nullish()
-            .catch(undefined),
+          redirect: webAddress.nullish().catch(undefined),
         })
         .nullish(),
     })
@@ -60,6 +61,7 @@ export function makeFlutterwaveClient(
   refund(order: RefundOrder): Promise<RequestOutcome>;
   enquire(subject: EnquirySubject): Promise<EnquiryOutcome>;
 } {
+  const terms = (): FlutterwaveTerms => ({ channel, now: clock.now() });
   const headers = { authorization: `Bearer ${settings.secretKey}`, accept: "application/json" };
   const send = async (request: Pick<OutboundRequest, "method" | "repeat">, path: string, body?: object) =>
     http.send({
@@ -88,26 +90,18 @@ export function makeFlutterwaveClient(
         }),
       (body) => {
         const { data, meta } = readAs(charged, body);
-        if (data?.status?.toLowerCase() === "failed")
-          return { kind: "refused", reason: data.processor_response ?? "failed", isDuplicate: false };
-        return {
-          kind: "accepted",
+        if (data?.status?.toLowerCase() === "failed") return refused(data.processor_response ?? "failed");
+        return accepted({
           providerCorrelation: data?.id ?? undefined,
           payAt: meta?.authorization?.redirect ?? undefined,
-          memory: undefined,
-        };
+        });
       },
     );
   }
 
   async function refund(order: RefundOrder): Promise<RequestOutcome> {
     const id = idOf(order.original?.transactionReference);
-    if (id === undefined)
-      return {
-        kind: "refused",
-        reason: "Flutterwave gives back a payment of its own, and none is named.",
-        isDuplicate: false,
-      };
+    if (id === undefined) return refused("Flutterwave gives back a payment of its own, and none is named.");
     return asked(
       async () =>
         send({ method: "POST", repeat: "once" }, `/v3/transactions/${id}/refund`, {
@@ -117,34 +111,27 @@ export function makeFlutterwaveClient(
         }),
       (body) => {
         const { data } = readAs(z.object({ data: refundedCharge.pick({ id: true, status: true }) }), body);
-        if (/^fail/i.test(data.status)) return { kind: "refused", reason: data.status, isDuplicate: false };
-        return { kind: "accepted", providerCorrelation: data.id, payAt: undefined, memory: undefined };
+        return /^fail/i.test(data.status) ? refused(data.status) : accepted({ providerCorrelation: data.id });
       },
     );
   }
 
   async function enquire(subject: EnquirySubject): Promise<EnquiryOutcome> {
-    try {
-      if (subject.kind === "disbursement") return await enquireRefund(subject);
-      const id = idOf(subject.transactionReference);
-      if (subject.kind === "transaction" && id === undefined)
-        return { kind: "not_found", reason: "Nothing names the transaction as Flutterwave does." };
-      const answer = await get(
-        subject.kind === "transaction"
-          ? `/v3/transactions/${id ?? ""}/verify`
-          : `/v3/transactions/verify_by_reference?tx_ref=${encodeURIComponent(subject.correlation)}`,
-      );
-      const data = dataIn(answer);
-      if ("kind" in data) return data;
-      const report = chargeReport(data.data, channel, subject.kind === "payment" ? subject : undefined);
-      if (subject.kind === "payment" && report.correlation !== subject.correlation)
-        return { kind: "unreachable", reason: "Flutterwave answered about another charge than the one asked for." };
-      return { kind: "report", report, raw: answer.raw };
-    } catch (error) {
-      if (error instanceof NotSent || error instanceof NoAnswer || error instanceof Unusable)
-        return { kind: "unreachable", reason: error.message };
-      throw error;
-    }
+    if (subject.kind === "disbursement") return enquireRefund(subject);
+    const id = idOf(subject.transactionReference);
+    if (subject.kind === "transaction" && id === undefined)
+      return { kind: "not_found", reason: "Nothing names the transaction as Flutterwave does." };
+    const answer = await get(
+      subject.kind === "transaction"
+        ? `/v3/transactions/${id ?? ""}/verify`
+        : `/v3/transactions/verify_by_reference?tx_ref=${encodeURIComponent(subject.correlation)}`,
+    );
+    const data = dataIn(answer);
+    if ("kind" in data) return data;
+    const report = chargeReport(data.data, terms(), subject.kind === "payment" ? subject : undefined);
+    if (subject.kind === "payment" && report.correlation !== subject.correlation)
+      return unreachable("Flutterwave answered about another charge than the one asked for.");
+    return { kind: "report", report, raw: answer.raw };
   }
 
   async function enquireRefund(subject: EnquirySubject): Promise<EnquiryOutcome> {
@@ -166,16 +153,16 @@ export function makeFlutterwaveClient(
       if (one !== undefined) return refundTold(one, subject, answer);
       if (refunds.length === 0) return { kind: "not_found", reason: "No refund carries our name." };
     }
-    return { kind: "unreachable", reason: "There are more refunds than are looked through." };
+    return unreachable("There are more refunds than are looked through.");
   }
 
   const refundTold = (data: unknown, subject: EnquirySubject, answer: OutboundResponse): EnquiryOutcome => ({
     kind: "report",
-    report: refundReport(data, channel, subject),
+    report: refundReport(data, terms(), subject),
     raw: answer.raw,
   });
 
-  return { get, requestPayment, refund, enquire };
+  return { get, requestPayment, refund, enquire: async (subject) => enquireOnce(() => enquire(subject)) };
 }
 
 /** What a successful answer is about; or that there is none. Flutterwave says "not found" with 400 or 404. */
@@ -188,47 +175,27 @@ export function dataIn(
     (answer.status === 404 || /no (transaction|refund)|not found/i.test(reason))
   )
     return { kind: "not_found", reason };
-  if (answer.status >= 300) return { kind: "unreachable", reason };
+  if (answer.status >= 300) return unreachable(reason);
   const read = readAs(envelope, readExact(answer.raw));
-  return read.status === "success" ? { data: read.data } : { kind: "unreachable", reason };
+  return read.status === "success" ? { data: read.data } : unreachable(reason);
 }
 
-async function asked(
+const asked = async (
   send: () => Promise<OutboundResponse>,
   read: (body: unknown) => RequestOutcome,
-): Promise<RequestOutcome> {
-  try {
+): Promise<RequestOutcome> =>
+  askOnce(async () => {
     const answer = await send();
     const reason = reasonIn(answer);
-    if (answer.status >= 500) return { kind: "unknown", reason };
-    // Not about this request: our key is wrong, or we ask too often. It may go out later.
-    if ([401, 403, 429].includes(answer.status)) return { kind: "not_sent", reason };
     if (answer.status >= 300)
-      return {
-        kind: "refused",
+      return outcomeOfStatus(answer.status, {
         reason,
         isDuplicate: answer.status === 409 || /duplicate|already|been used/i.test(reason),
-      };
+      });
     const body = readExact(answer.raw);
     const { status } = readAs(envelope.pick({ status: true }), body);
-    return status === "success" ? read(body) : { kind: "refused", reason, isDuplicate: false };
-  } catch (error) {
-    if (error instanceof NotSent) return { kind: "not_sent", reason: error.message };
-    if (error instanceof NoAnswer || error instanceof Unusable) return { kind: "unknown", reason: error.message };
-    throw error;
-  }
-}
+    return status === "success" ? read(body) : refused(reason);
+  });
 
-export function reasonIn(answer: OutboundResponse): string {
-  let body: unknown;
-  try {
-    body = JSON.parse(answer.text);
-  } catch {
-    body = undefined;
-  }
-  const message = z.object({ message: z.string() }).safeParse(body).data?.message;
-  return [`HTTP ${answer.status}`, message]
-    .filter((word) => word !== undefined)
-    .join(": ")
-    .slice(0, 300);
-}
+export const reasonIn = ({ status, raw }: OutboundResponse): string =>
+  wordsOf(`HTTP ${status}`, objectOrEmpty(findJson(raw))["message"]) ?? "";

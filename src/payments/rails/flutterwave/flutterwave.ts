@@ -1,4 +1,5 @@
 import { MINUTE_MS, SECOND_MS } from "../../../kernel/time.ts";
+import { statusFor } from "../outcomes.ts";
 import type { Adapter } from "../rail.ts";
 import { parseFlutterwaveEvent, verifyHash } from "./charge.ts";
 import { makeFlutterwaveListing } from "./flutterwave-list.client.ts";
@@ -22,14 +23,14 @@ export const flutterwave: Adapter<FlutterwaveSettings> = {
       enquirySchedule: { firstAfterMs: 30 * SECOND_MS, expiresAfterMs: 15 * MINUTE_MS },
       verify: async (delivery) => verifyHash(delivery, settings.verifHash),
       parse: (delivery) => parseFlutterwaveEvent(delivery, tools.channel),
-      answer: (_delivery, { kind }) => ({ status: kind === "busy" ? 503 : kind === "not_allowed" ? 403 : 200 }),
+      answer: (_delivery, outcome) => statusFor(outcome),
       requestPayment:
         chargeTypeOf(tools.channel.country) === undefined
           ? { cannot: `Flutterwave has no mobile money in ${tools.channel.country}.` }
           : client.requestPayment,
       enquire: client.enquire,
       refund: client.refund,
-      list: makeFlutterwaveListing(tools.channel, client.get),
+      list: makeFlutterwaveListing(tools, client.get),
     };
   },
 };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { InvalidSettings } from "../rail.ts";
+import { baseUrl, parseBy, secret, webAddress } from "../settings.ts";
 
 export interface FlutterwaveSettings {
   readonly baseUrl: string;
@@ -13,26 +13,20 @@ export interface FlutterwaveSettings {
   readonly redirectUrl: string | undefined;
 }
 
-const address = z.url({ protocol: /^https?$/ });
 const given = z.strictObject({
-  baseUrl: address.default("https://api.flutterwave.com"),
-  secretKey: z.string().min(8),
-  verifHash: z.string().min(8),
+  baseUrl: baseUrl.default("https://api.flutterwave.com"),
+  secretKey: secret(8),
+  verifHash: secret(8),
   payerEmail: z.email(),
   network: z
     .string()
     .regex(/^[A-Za-z]{2,20}$/)
     .optional(),
-  redirectUrl: address.optional(),
+  redirectUrl: webAddress.optional(),
 });
 
 /** Throws `InvalidSettings` with one line for each wrong or missing setting. */
 export function parseFlutterwaveSettings(value: unknown): FlutterwaveSettings {
-  const read = given.safeParse(value);
-  if (!read.success)
-    throw new InvalidSettings(
-      read.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`)),
-    );
-  const { baseUrl, network, redirectUrl, ...settings } = read.data;
-  return { ...settings, baseUrl: baseUrl.replace(/\/+$/, ""), network, redirectUrl };
+  const { network, redirectUrl, ...settings } = parseBy(given, value);
+  return { ...settings, network, redirectUrl };
 }

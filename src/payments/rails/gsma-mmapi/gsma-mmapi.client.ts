@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { DAY_MS } from "../../../kernel/time.ts";
 import { formatDecimal, type Money } from "../../../kernel/money.ts";
-import { NoAnswer, NotSent, type OutboundResponse } from "../../../platform/outbound.ts";
+import type { OutboundResponse } from "../../../platform/outbound.ts";
+import { askOnce, enquireOnce } from "../calls.client.ts";
+import { accepted, readEntries, refused, told, unreachable } from "../outcomes.ts";
 import type {
   EnquiryOutcome,
   EnquirySubject,
@@ -13,15 +15,16 @@ import type {
   Report,
   RequestOutcome,
 } from "../rail.ts";
+import { findJson, isObject } from "../reading.ts";
+import { basicAuthorization } from "../secrets.ts";
 import type { GsmaSettings } from "./settings.ts";
 import {
   failedReport,
-  isObject,
   pendingReport,
-  readJson,
   readReason,
   readTransaction,
   textAt,
+  transactionReport,
   type Terms,
 } from "./transaction.ts";
 
@@ -48,9 +51,7 @@ export function makeGsmaClient(settings: GsmaSettings, tools: RailTools): GsmaCl
     "x-api-key": settings.apiKey,
     "x-date": clock.now().toISOString(),
     ...(clientId === undefined ? {} : { "x-client-id": clientId }),
-    ...(basic === undefined
-      ? {}
-      : { authorization: `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString("base64")}` }),
+    ...(basic === undefined ? {} : { authorization: basicAuthorization(basic.username, basic.password) }),
   });
 
   const get = (path: string): Promise<OutboundResponse> =>
@@ -61,26 +62,23 @@ export function makeGsmaClient(settings: GsmaSettings, tools: RailTools): GsmaCl
     { correlation, door, content }: { correlation: string; door: "callback" | "payout"; content: object },
   ): Promise<RequestOutcome> {
     const body = JSON.stringify(content);
-    try {
-      const response = await http.send({
-        method: "POST",
-        url: baseUrl + path,
-        headers: {
-          ...identity(),
-          "content-type": "application/json",
-          "x-correlationid": correlation,
-          "x-callback-url": tools.callbackUrl(door, correlation),
-          "x-content-hash": contentHash(body),
-        },
-        body,
-        repeat: "safe",
-      });
-      return readCreated(response);
-    } catch (error) {
-      if (error instanceof NotSent) return { kind: "not_sent", reason: error.message };
-      if (error instanceof NoAnswer) return { kind: "unknown", reason: error.message };
-      throw error;
-    }
+    return askOnce(async () =>
+      readCreated(
+        await http.send({
+          method: "POST",
+          url: baseUrl + path,
+          headers: {
+            ...identity(),
+            "content-type": "application/json",
+            "x-correlationid": correlation,
+            "x-callback-url": tools.callbackUrl(door, correlation),
+            "x-content-hash": contentHash(body),
+          },
+          body,
+          repeat: "safe",
+        }),
+      ),
+    );
   }
 
   const amountOf = (amount: Money) => ({ amount: formatDecimal(amount), currency: amount.currency });
@@ -95,15 +93,12 @@ export function makeGsmaClient(settings: GsmaSettings, tools: RailTools): GsmaCl
   ): Promise<EnquiryOutcome> {
     const response = await get(`/transactions/${encodeURIComponent(reference)}`);
     if (response.status === 404) return { kind: absent, reason: reasonOf(response) };
-    if (response.status !== 200) return { kind: "unreachable", reason: reasonOf(response) };
+    if (response.status !== 200) return unreachable(reasonOf(response));
     return readReport(response, correlation);
   }
 
   function readReport(response: OutboundResponse, correlation: string | undefined): EnquiryOutcome {
-    const parsed = readTransaction(readJson(response.raw), termsOf(correlation));
-    const report = parsed.ok ? parsed.reports[0] : undefined;
-    if (report !== undefined) return { kind: "report", report, raw: response.raw };
-    return { kind: "unreachable", reason: parsed.ok ? "The answer is empty." : `${parsed.reason}: ${parsed.detail}` };
+    return told(readTransaction(findJson(response.raw), termsOf(correlation)), response.raw);
   }
 
   /** How far the request is, by the provider's name of it. */
@@ -111,7 +106,7 @@ export function makeGsmaClient(settings: GsmaSettings, tools: RailTools): GsmaCl
     const response = await get(`/requeststates/${encodeURIComponent(serverCorrelation)}`);
     // A provider may forget its states before its answers.
     if (response.status === 404) return readLostResponse(subject, { mayFollow: false });
-    const body = readJson(response.raw);
+    const body = findJson(response.raw);
     const status = response.status === 200 ? textAt(body, ["status"]) : undefined;
     const { correlation } = subject;
     const type: Report["type"] = subject.kind === "disbursement" ? "disbursement" : "merchantpay";
@@ -124,7 +119,7 @@ export function makeGsmaClient(settings: GsmaSettings, tools: RailTools): GsmaCl
       return { kind: "report", report, raw: response.raw };
     }
     const reference = textAt(body, ["objectReference"]);
-    if (status !== "completed") return { kind: "unreachable", reason: reasonOf(response) };
+    if (status !== "completed") return unreachable(reasonOf(response));
     if (reference === undefined) return readLostResponse(subject, { mayFollow: false });
     return readTransactionAt(reference, { correlation, absent: "unreachable" });
   }
@@ -137,15 +132,15 @@ export function makeGsmaClient(settings: GsmaSettings, tools: RailTools): GsmaCl
     const { correlation } = subject;
     const response = await get(`/responses/${encodeURIComponent(correlation)}`);
     if (response.status === 404) return { kind: "not_found", reason: reasonOf(response) };
-    if (response.status !== 200) return { kind: "unreachable", reason: reasonOf(response) };
-    const body = readJson(response.raw);
+    if (response.status !== 200) return unreachable(reasonOf(response));
+    const body = findJson(response.raw);
     if (isObject(body) && "transactionStatus" in body) return readReport(response, correlation);
     const link = /(?:^|\/)(transactions|requeststates)\/([^/?#]+)$/.exec(textAt(body, ["link"]) ?? "");
     const name = decodeName(link?.[2]);
     if (link?.[1] === "transactions" && name !== undefined)
       return readTransactionAt(name, { correlation, absent: "unreachable" });
     if (link?.[1] === "requeststates" && name !== undefined && mayFollow) return readState(name, subject);
-    return { kind: "unreachable", reason: "The response links to nothing that can be read." };
+    return unreachable("The response links to nothing that can be read.");
   }
 
   return {
@@ -165,8 +160,7 @@ export function makeGsmaClient(settings: GsmaSettings, tools: RailTools): GsmaCl
         const content = { ...amountOf(amount), debitParty: [account], creditParty: msisdn(phone) };
         return create("/transactions/type/disbursement", { correlation, door: "payout", content });
       }
-      if (original === undefined)
-        return { kind: "refused", reason: "There is neither a number nor a payment to reverse.", isDuplicate: false };
+      if (original === undefined) return refused("There is neither a number nor a payment to reverse.");
       const isWhole = original.amount.minor === amount.minor;
       return create(`/transactions/${encodeURIComponent(original.transactionReference)}/reversals`, {
         correlation,
@@ -177,18 +171,14 @@ export function makeGsmaClient(settings: GsmaSettings, tools: RailTools): GsmaCl
     async enquire(subject) {
       const { kind, correlation, providerCorrelation, memory } = subject;
       const known = kind === "transaction" ? subject.transactionReference : memory["transactionReference"];
-      try {
+      return enquireOnce(async () => {
         if (known !== undefined) {
           const named = kind === "transaction" ? undefined : correlation;
-          return await readTransactionAt(known, { correlation: named, absent: "not_found" });
+          return readTransactionAt(known, { correlation: named, absent: "not_found" });
         }
-        if (providerCorrelation !== undefined) return await readState(providerCorrelation, subject);
-        return await readLostResponse(subject, { mayFollow: true });
-      } catch (error) {
-        if (error instanceof NotSent || error instanceof NoAnswer)
-          return { kind: "unreachable", reason: error.message };
-        throw error;
-      }
+        if (providerCorrelation !== undefined) return readState(providerCorrelation, subject);
+        return readLostResponse(subject, { mayFollow: true });
+      });
     },
     listing: {
       reachMs: REACH_MS,
@@ -203,7 +193,7 @@ export function makeGsmaClient(settings: GsmaSettings, tools: RailTools): GsmaCl
         });
         const path = `/accounts/${account.key}/${encodeURIComponent(account.value)}/transactions`;
         const response = await get(`${path}?${query.toString()}`);
-        const entries: unknown = readJson(response.raw);
+        const entries: unknown = findJson(response.raw);
         if (response.status !== 200 || !Array.isArray(entries))
           throw new Error(`The list of transactions could not be read: ${reasonOf(response)}`);
         return readPage(entries, { offset, available: response.headers["x-records-available-count"] });
@@ -220,22 +210,16 @@ export function makeGsmaClient(settings: GsmaSettings, tools: RailTools): GsmaCl
       available !== undefined && /^\d{1,9}$/.test(available)
         ? end < Number(available) && entries.length > 0
         : entries.length >= PAGE_ITEMS_MAX;
-    const read = entries.map((entry) => ({
-      parsed: readTransaction(entry, termsOf(undefined)),
-      raw: Buffer.from(JSON.stringify(entry)),
-    }));
+    const terms = termsOf(undefined);
     return {
-      items: read.flatMap(({ parsed, raw }) => (parsed.ok ? parsed.reports.map((report) => ({ report, raw })) : [])),
-      unreadable: read.flatMap(({ parsed, raw }) =>
-        parsed.ok ? [] : [{ detail: `${parsed.reason}: ${parsed.detail}`, raw }],
-      ),
+      ...readEntries(entries, (entry) => transactionReport(entry, terms)),
       next: isMore ? String(end) : undefined,
     };
   }
 }
 
 const reasonOf = (response: OutboundResponse): string =>
-  readReason(readJson(response.raw)) ?? `HTTP ${String(response.status)}`;
+  readReason(findJson(response.raw)) ?? `HTTP ${String(response.status)}`;
 
 function decodeName(name: string | undefined): string | undefined {
   try {
@@ -248,22 +232,17 @@ function decodeName(name: string | undefined): string | undefined {
 /** 202 with a request state; or, where the provider acts at once, 201 with the transaction. */
 function readCreated(response: OutboundResponse): RequestOutcome {
   const { status } = response;
-  const body = readJson(response.raw);
+  const body = findJson(response.raw);
   const code = textAt(body, ["errorCode"]);
   const reason = reasonOf(response);
   if (status >= 200 && status < 300) {
     const providerCorrelation = textAt(body, ["serverCorrelationId"]);
     const reference = textAt(body, ["transactionReference"]);
-    if (providerCorrelation !== undefined)
-      return { kind: "accepted", providerCorrelation, payAt: undefined, memory: undefined };
-    if (reference !== undefined) {
-      const memory = { transactionReference: reference };
-      return { kind: "accepted", providerCorrelation: undefined, payAt: undefined, memory };
-    }
+    if (providerCorrelation !== undefined) return accepted({ providerCorrelation });
+    if (reference !== undefined) return accepted({ memory: { transactionReference: reference } });
     return { kind: "unknown", reason: "The answer names neither a request nor a transaction." };
   }
   if (status === 429 || (status < 500 && code === "rateLimitError")) return { kind: "not_sent", reason };
-  if (status >= 400 && status < 500 && status !== 408)
-    return { kind: "refused", reason, isDuplicate: code === "duplicateRequest" };
+  if (status >= 400 && status < 500 && status !== 408) return refused(reason, code === "duplicateRequest");
   return { kind: "unknown", reason };
 }

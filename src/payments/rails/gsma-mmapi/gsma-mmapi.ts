@@ -1,9 +1,10 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { MINUTE_MS, SECOND_MS } from "../../../kernel/time.ts";
 import type { Adapter, Answer, Delivery, Outcome, Parsed, Rail, RailTools, Verdict } from "../rail.ts";
+import { findJson, isUuid } from "../reading.ts";
+import { isSameSecret } from "../secrets.ts";
 import { contentHash, makeGsmaClient } from "./gsma-mmapi.client.ts";
 import { parseGsmaSettings, type GsmaSettings } from "./settings.ts";
-import { failedReport, isErrorObject, readJson, readReason, readTransaction, type Terms } from "./transaction.ts";
+import { failedReport, isErrorObject, readReason, readTransaction, type Terms } from "./transaction.ts";
 
 /** Any provider of the GSMA Mobile Money API 1.2. Callbacks come to the address that each request names. */
 export const gsmaMmapi: Adapter<GsmaSettings> = {
@@ -38,22 +39,16 @@ function openGsma(settings: GsmaSettings, tools: RailTools): Rail {
 /** X-Content-Hash is no signature, since anybody can compute it; a wrong one still means that the body was changed. */
 function verifyGsma({ headers, raw }: Delivery, { callbackKey }: GsmaSettings): Verdict {
   const invalid = (detail: string): Verdict => ({ trust: "refused", reason: "signature_invalid", detail });
-  if (callbackKey !== undefined && !isSame(headers["x-api-key"] ?? "", callbackKey))
+  if (callbackKey !== undefined && !isSameSecret(headers["x-api-key"] ?? "", callbackKey))
     return invalid("X-API-Key is not the one that was agreed on for callbacks.");
   const stated = headers["x-content-hash"];
-  if (stated !== undefined && !isSame(stated.trim().toLowerCase(), contentHash(raw)))
+  if (stated !== undefined && !isSameSecret(stated.trim().toLowerCase(), contentHash(raw)))
     return invalid("X-Content-Hash is not of this body.");
   return { trust: callbackKey === undefined ? "unsigned" : "secret" };
 }
 
-/** In a time that tells nothing, not even the length. */
-function isSame(one: string, other: string): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(one), digest(other));
-}
-
 function parse(delivery: Delivery, { settings, tools }: { settings: GsmaSettings; tools: RailTools }): Parsed {
-  const body = readJson(delivery.raw);
+  const body = findJson(delivery.raw);
   // We wrote the address ourselves; the header is the provider's, and some name their own message by it.
   const correlation = delivery.parameter ?? correlationIn(delivery.headers["x-correlationid"]);
   const terms: Terms = { channel: tools.channel, account: settings.account, now: delivery.receivedAt, correlation };
@@ -72,7 +67,7 @@ function parse(delivery: Delivery, { settings, tools }: { settings: GsmaSettings
 }
 
 const correlationIn = (header: string | undefined): string | undefined =>
-  header !== undefined && /^[0-9A-Fa-f-]{36}$/.test(header) ? header.toLowerCase() : undefined;
+  header !== undefined && isUuid(header) ? header.toLowerCase() : undefined;
 
 /** 204 is the specification's yes. */
 function answerOf(outcome: Outcome): Answer {

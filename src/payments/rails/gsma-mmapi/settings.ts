@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { InvalidSettings } from "../rail.ts";
+import { baseUrl, parseBy, secret } from "../settings.ts";
 
 export interface GsmaSettings {
   readonly baseUrl: string;
@@ -13,26 +13,20 @@ export interface GsmaSettings {
   readonly callbackKey: string | undefined;
 }
 
-const secret = z.string().min(8);
 const given = z.strictObject({
-  baseUrl: z.url({ protocol: /^https?$/ }),
-  apiKey: secret,
+  baseUrl,
+  apiKey: secret(8),
   clientId: z.string().min(1).optional(),
-  basic: z.strictObject({ username: z.string().min(1), password: secret }).optional(),
+  basic: z.strictObject({ username: z.string().min(1), password: secret(8) }).optional(),
   account: z.strictObject({
     key: z.string().regex(/^[a-z]{2,40}$/, "Expected a kind of identifier such as accountid or organisationid."),
     value: z.string().min(1).max(100),
   }),
-  callbackKey: secret.optional(),
+  callbackKey: secret(8).optional(),
 });
 
 /** Throws `InvalidSettings` with one line for each wrong or missing setting. */
 export function parseGsmaSettings(value: unknown): GsmaSettings {
-  const read = given.safeParse(value);
-  if (!read.success)
-    throw new InvalidSettings(
-      read.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`)),
-    );
-  const { baseUrl, apiKey, account, clientId, basic, callbackKey } = read.data;
-  return { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey, account, clientId, basic, callbackKey };
+  const { clientId, basic, callbackKey, ...settings } = parseBy(given, value);
+  return { ...settings, clientId, basic, callbackKey };
 }

@@ -1,4 +1,5 @@
 import { MINUTE_MS, SECOND_MS } from "../../../kernel/time.ts";
+import { statusFor } from "../outcomes.ts";
 import type { Adapter } from "../rail.ts";
 import { parseNotification, verifyNotification } from "./notification.ts";
 import { makeOrangeClient } from "./orange-webpay.client.ts";
@@ -22,7 +23,7 @@ export const orangeWebpay: Adapter<OrangeWebpaySettings> = {
       enquirySchedule: { firstAfterMs: 30 * SECOND_MS, expiresAfterMs: 10 * MINUTE_MS },
       verify: verifyNotification,
       parse: (delivery) => parseNotification(delivery, tools.channel.name),
-      answer: (_delivery, { kind }) => ({ status: kind === "busy" ? 503 : kind === "not_allowed" ? 403 : 200 }),
+      answer: (_delivery, outcome) => statusFor(outcome),
       requestPayment: client.requestPayment,
       enquire: client.enquire,
       refund: { cannot: "Orange Money WebPay only takes money: pay back from the merchant's own account." },

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { InvalidSettings } from "../rail.ts";
+import { basicAuthorization } from "../secrets.ts";
+import { baseUrl, parseBy, secret, webAddress } from "../settings.ts";
 
 export interface OrangeWebpaySettings {
   readonly baseUrl: string;
@@ -15,17 +16,20 @@ export interface OrangeWebpaySettings {
   readonly sandboxCurrency: "OUV" | undefined;
 }
 
-const address = z.url({ protocol: /^https?$/ }).max(120);
+/** Longest address that Orange keeps for its notification, its return and its cancel link. */
+export const URL_MAX = 120;
+
+const address = webAddress.max(URL_MAX);
 const given = z
   .strictObject({
-    baseUrl: z.url({ protocol: /^https?$/ }).default("https://api.orange.com"),
-    clientId: z.string().min(4).optional(),
-    clientSecret: z.string().min(4).optional(),
+    baseUrl: baseUrl.default("https://api.orange.com"),
+    clientId: secret().optional(),
+    clientSecret: secret().optional(),
     authorizationHeader: z
       .string()
       .regex(/^Basic \S{4,}$/)
       .optional(),
-    merchantKey: z.string().min(4),
+    merchantKey: secret(),
     countryPath: z.string().regex(/^[a-z]{2,12}$/),
     returnUrl: address,
     cancelUrl: address,
@@ -42,17 +46,10 @@ const given = z
 
 /** Throws `InvalidSettings` with one line for each wrong or missing setting. */
 export function parseOrangeWebpaySettings(value: unknown): OrangeWebpaySettings {
-  const read = given.safeParse(value);
-  if (!read.success)
-    throw new InvalidSettings(
-      read.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`)),
-    );
-  const { clientId, clientSecret, authorizationHeader, ...settings } = read.data;
+  const { clientId = "", clientSecret = "", authorizationHeader, ...settings } = parseBy(given, value);
   return {
     ...settings,
-    baseUrl: settings.baseUrl.replace(/\/+$/, ""),
-    authorization:
-      authorizationHeader ?? `Basic ${Buffer.from(`${clientId ?? ""}:${clientSecret ?? ""}`).toString("base64")}`,
+    authorization: authorizationHeader ?? basicAuthorization(clientId, clientSecret),
     sandboxCurrency: settings.sandboxCurrency,
   };
 }

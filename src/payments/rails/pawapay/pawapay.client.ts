@@ -1,7 +1,10 @@
 import { formatDecimal, type Money } from "../../../kernel/money.ts";
-import { NoAnswer, NotSent, type OutboundRequest, type OutboundResponse } from "../../../platform/outbound.ts";
+import type { OutboundRequest, OutboundResponse } from "../../../platform/outbound.ts";
+import { askOnce, enquireOnce } from "../calls.client.ts";
+import { accepted, refused, told, unreachable } from "../outcomes.ts";
 import type { EnquiryOutcome, PaymentRequest, RailTools, RefundOrder, RequestOutcome } from "../rail.ts";
-import { isObject, KINDS, readJson, readPayment, readReason, textAt, type Kind } from "./payment.ts";
+import { findJson, isObject, textAt } from "../reading.ts";
+import { KINDS, readPayment, readReason, type Kind } from "./payment.ts";
 import { findCorrespondent, type PawapaySettings } from "./settings.ts";
 
 export interface PawapayClient {
@@ -33,16 +36,10 @@ export function makePawapayClient(settings: PawapaySettings, { http, clock, chan
       repeat: "safe",
     });
 
-  async function ask(kind: Kind, body: object): Promise<RequestOutcome> {
-    try {
-      const response = await send({ method: "POST", url: `${root}/${kind}`, body: JSON.stringify(body) });
-      return readTaken(response, { via: kind });
-    } catch (error) {
-      if (error instanceof NotSent) return { kind: "not_sent", reason: error.message };
-      if (error instanceof NoAnswer) return { kind: "unknown", reason: error.message };
-      throw error;
-    }
-  }
+  const ask = async (kind: Kind, body: object): Promise<RequestOutcome> =>
+    askOnce(async () =>
+      readTaken(await send({ method: "POST", url: `${root}/${kind}`, body: JSON.stringify(body) }), { via: kind }),
+    );
 
   /** Operators without decimals refuse "50.00", and all take "50". */
   const amountOf = (amount: Money) => ({
@@ -77,11 +74,7 @@ export function makePawapayClient(settings: PawapaySettings, { http, clock, chan
   const remember = (account: string): object =>
     account === "" ? {} : { metadata: isFirst ? [{ fieldName: "account", fieldValue: account }] : [{ account }] };
 
-  const NO_CORRESPONDENT: RequestOutcome = {
-    kind: "refused",
-    reason: "No correspondent is configured for this number.",
-    isDuplicate: false,
-  };
+  const NO_CORRESPONDENT = refused("No correspondent is configured for this number.");
 
   return {
     async deposit({ correlation, phone, amount, reference }) {
@@ -101,23 +94,17 @@ export function makePawapayClient(settings: PawapaySettings, { http, clock, chan
       const names = { refundId: correlation, depositId: original.transactionReference.toLowerCase() };
       return ask("refunds", { ...names, amount: decimal, ...(isFirst ? {} : { currency }) });
     },
-    async find(kind, id) {
-      try {
-        const response = await send({ method: "GET", url: `${root}/${kind}/${encodeURIComponent(id)}` });
-        return readFound(response, { kind, id });
-      } catch (error) {
-        if (error instanceof NotSent || error instanceof NoAnswer)
-          return { kind: "unreachable", reason: error.message };
-        throw error;
-      }
-    },
+    find: async (kind, id) =>
+      enquireOnce(async () =>
+        readFound(await send({ method: "GET", url: `${root}/${kind}/${encodeURIComponent(id)}` }), { kind, id }),
+      ),
   };
 
   /** Version 1 answers a list of at most one; version 2 says FOUND with `data`, or NOT_FOUND. */
   function readFound(response: OutboundResponse, { kind, id }: { kind: Kind; id: string }): EnquiryOutcome {
-    const body = readJson(response.raw);
+    const body = findJson(response.raw);
     if (response.status === 404) return { kind: "not_found", reason: readReason(body) ?? "HTTP 404" };
-    if (response.status !== 200) return { kind: "unreachable", reason: `HTTP ${String(response.status)}` };
+    if (response.status !== 200) return unreachable(`HTTP ${response.status}`);
     if ((Array.isArray(body) && body.length === 0) || textAt(body, ["status"]) === "NOT_FOUND")
       return { kind: "not_found", reason: `pawaPay has no such entry in ${kind}.` };
     const found: unknown = Array.isArray(body)
@@ -126,24 +113,18 @@ export function makePawapayClient(settings: PawapaySettings, { http, clock, chan
         ? body["data"]
         : body;
     if (textAt(found, [KINDS[kind]])?.toLowerCase() !== id.toLowerCase())
-      return { kind: "unreachable", reason: "The answer is about another payment, or about none." };
-    const parsed = readPayment(found, { channel, now: clock.now() });
-    const report = parsed.ok ? parsed.reports[0] : undefined;
-    if (report === undefined)
-      return { kind: "unreachable", reason: parsed.ok ? "The answer is empty." : `${parsed.reason}: ${parsed.detail}` };
-    return { kind: "report", report, raw: response.raw };
+      return unreachable("The answer is about another payment, or about none.");
+    return told(readPayment(found, { channel, now: clock.now() }), response.raw);
   }
 }
 
 function readTaken(response: OutboundResponse, memory: { via: Kind }): RequestOutcome {
-  const body = readJson(response.raw);
+  const body = findJson(response.raw);
   const word = textAt(body, ["status"]);
   const reason = readReason(body) ?? `HTTP ${String(response.status)}`;
   if (response.status === 429) return { kind: "not_sent", reason };
-  if (word === "REJECTED" && response.status < 500) return { kind: "refused", reason, isDuplicate: false };
-  if (response.status >= 400 && response.status < 500 && response.status !== 408)
-    return { kind: "refused", reason, isDuplicate: false };
-  if (response.status < 300 && word !== undefined && TAKEN.has(word))
-    return { kind: "accepted", providerCorrelation: undefined, payAt: undefined, memory };
+  if (word === "REJECTED" && response.status < 500) return refused(reason);
+  if (response.status >= 400 && response.status < 500 && response.status !== 408) return refused(reason);
+  if (response.status < 300 && word !== undefined && TAKEN.has(word)) return accepted({ memory });
   return { kind: "unknown", reason };
 }

@@ -1,6 +1,8 @@
 import { MINUTE_MS, SECOND_MS } from "../../../kernel/time.ts";
 import type { Adapter, Answer, EnquiryOutcome, EnquirySubject, Outcome, Rail, RailTools } from "../rail.ts";
-import { readJson, readPayment, type Kind } from "./payment.ts";
+import { refused } from "../outcomes.ts";
+import { findJson } from "../reading.ts";
+import { readPayment, type Kind } from "./payment.ts";
 import { makePawapayClient, type PawapayClient } from "./pawapay.client.ts";
 import { parsePawapaySettings, type PawapaySettings } from "./settings.ts";
 import { verifyPawapay } from "./signature.ts";
@@ -25,7 +27,7 @@ function openPawapay(settings: PawapaySettings, tools: RailTools): Rail {
     isRequestRepeatable: true,
     enquirySchedule: { firstAfterMs: 30 * SECOND_MS, expiresAfterMs: 30 * MINUTE_MS },
     verify: (delivery) => verifyPawapay(delivery, settings),
-    parse: ({ raw, receivedAt }) => readPayment(readJson(raw), { channel: tools.channel, now: receivedAt }),
+    parse: ({ raw, receivedAt }) => readPayment(findJson(raw), { channel: tools.channel, now: receivedAt }),
     answer: (_delivery, outcome) => answerOf(outcome),
     requestPayment: (request) => client.deposit(request),
     enquire: (subject) => enquire(client, subject),
@@ -33,7 +35,7 @@ function openPawapay(settings: PawapaySettings, tools: RailTools): Rail {
       const { phone, original } = order;
       if (phone !== undefined) return client.payOut({ ...order, phone });
       if (original !== undefined) return client.refundDeposit({ ...order, original });
-      return { kind: "refused", reason: "There is neither a number nor a deposit to refund.", isDuplicate: false };
+      return refused("There is neither a number nor a deposit to refund.");
     },
     // It can resend the callback of one payment (POST /deposits/resend-callback); an enquiry tells the same and is sure.
     list: { cannot: "pawaPay lists payments in its dashboard and statements, not through its API." },

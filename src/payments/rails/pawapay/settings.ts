@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { z } from "zod";
-import { InvalidSettings } from "../rail.ts";
+import { baseUrl, parseBy, secret } from "../settings.ts";
 
 export interface PawapaySettings {
   readonly baseUrl: string;
@@ -25,8 +25,8 @@ export interface Correspondent {
 const code = z.string().regex(/^[A-Z0-9_]{3,40}$/, "Expected a code such as MTN_MOMO_UGA.");
 const given = z
   .strictObject({
-    baseUrl: z.url({ protocol: /^https?$/ }).default("https://api.pawapay.io"),
-    apiToken: z.string().min(8),
+    baseUrl: baseUrl.default("https://api.pawapay.io"),
+    apiToken: secret(8),
     version: z.enum(["v1", "v2"]).default("v1"),
     correspondent: code.optional(),
     correspondents: z
@@ -47,15 +47,9 @@ const given = z
 
 /** Throws `InvalidSettings` with one line for each wrong or missing setting. */
 export function parsePawapaySettings(value: unknown): PawapaySettings {
-  const read = given.safeParse(value);
-  if (!read.success)
-    throw new InvalidSettings(
-      read.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`)),
-    );
-  const { baseUrl, correspondent, correspondents = [], publicKeys, ...settings } = read.data;
+  const { correspondent, correspondents = [], publicKeys, ...settings } = parseBy(given, value);
   return {
     ...settings,
-    baseUrl: baseUrl.replace(/\/+$/, ""),
     correspondents: correspondent === undefined ? correspondents : [{ correspondent, prefixes: [] }],
     publicKeys: new Map(Object.entries(publicKeys)),
   };

@@ -1,6 +1,7 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { MINUTE_MS } from "../../../kernel/time.ts";
 import type { Delivery, Verdict } from "../rail.ts";
+import { isSameSecret } from "../secrets.ts";
 import type { WaveSettings } from "./settings.ts";
 
 /** Wave asks receivers to refuse a signature that is older; the same forward, for clocks that differ. */
@@ -17,7 +18,7 @@ export function signWave(secret: string, timestamp: string, raw: Uint8Array): st
 export function verifyWave(delivery: Delivery, proof: WaveSettings["proof"]): Verdict {
   if (proof.kind === "shared") {
     const given = /^Bearer (\S+)$/.exec(delivery.headers["authorization"] ?? "")?.[1];
-    return given !== undefined && isSame(given, proof.secret)
+    return given !== undefined && isSameSecret(given, proof.secret)
       ? { trust: "secret" }
       : invalid("The Authorization header does not carry the shared secret.");
   }
@@ -27,7 +28,7 @@ export function verifyWave(delivery: Delivery, proof: WaveSettings["proof"]): Ve
   if (timestamp === undefined || signatures.length === 0 || signatures.length > SIGNATURES_MAX)
     return invalid("There is no Wave-Signature header that can be read.");
   const right = signWave(proof.secret, timestamp, delivery.raw);
-  if (!signatures.some((signature) => isSame(signature.toLowerCase(), right)))
+  if (!signatures.some((signature) => isSameSecret(signature.toLowerCase(), right)))
     return invalid("No signature in Wave-Signature belongs to this body.");
   if (Math.abs(delivery.receivedAt.getTime() - Number(timestamp) * 1_000) > SKEW_MAX_MS)
     return { trust: "refused", reason: "signature_stale", detail: "The signature is more than five minutes off." };
@@ -35,9 +36,3 @@ export function verifyWave(delivery: Delivery, proof: WaveSettings["proof"]): Ve
 }
 
 const invalid = (detail: string): Verdict => ({ trust: "refused", reason: "signature_invalid", detail });
-
-/** Compares in a time that tells nothing, not even the length. */
-function isSame(left: string, right: string): boolean {
-  const digest = (value: string): Uint8Array => createHash("sha256").update(value).digest();
-  return timingSafeEqual(digest(left), digest(right));
-}

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { InvalidSettings } from "../rail.ts";
+import { baseUrl, parseBy, secret, webAddress } from "../settings.ts";
 
 export interface WaveSettings {
   readonly baseUrl: string;
@@ -12,16 +12,14 @@ export interface WaveSettings {
   readonly onlyAskedPhone: boolean;
 }
 
-const address = z.url({ protocol: /^https?$/ });
-const secret = z.string().min(8);
 const given = z
   .strictObject({
-    baseUrl: address.default("https://api.wave.com"),
-    apiKey: secret,
-    webhookSecret: secret.optional(),
-    sharedSecret: secret.optional(),
-    successUrl: address,
-    errorUrl: address,
+    baseUrl: baseUrl.default("https://api.wave.com"),
+    apiKey: secret(8),
+    webhookSecret: secret(8).optional(),
+    sharedSecret: secret(8).optional(),
+    successUrl: webAddress,
+    errorUrl: webAddress,
     onlyAskedPhone: z.boolean().default(false),
   })
   .refine(
@@ -31,18 +29,12 @@ const given = z
 
 /** Throws `InvalidSettings` with one line for each wrong or missing setting. */
 export function parseWaveSettings(value: unknown): WaveSettings {
-  const read = given.safeParse(value);
-  if (!read.success)
-    throw new InvalidSettings(
-      read.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`)),
-    );
-  const { webhookSecret, sharedSecret, baseUrl, ...settings } = read.data;
+  const { webhookSecret, sharedSecret = "", ...settings } = parseBy(given, value);
   return {
     ...settings,
-    baseUrl: baseUrl.replace(/\/+$/, ""),
     proof:
       webhookSecret === undefined
-        ? { kind: "shared", secret: sharedSecret ?? "" }
+        ? { kind: "shared", secret: sharedSecret }
         : { kind: "signature", secret: webhookSecret },
   };
 }

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { DAY_MS, addDays, localDateOf, type LocalDate } from "../../../kernel/time.ts";
 import type { OutboundResponse } from "../../../platform/outbound.ts";
-import type { Channel, Listing, ListPage, ListWindow } from "../rail.ts";
-import { Unusable, entry, readAs, readJson } from "./wave-objects.ts";
+import { readEntries } from "../outcomes.ts";
+import type { Channel, Listing, ListWindow, RailTools } from "../rail.ts";
+import { readAs, readJson } from "../reading.ts";
+import { entry } from "./wave-objects.ts";
 import { entryReport } from "./wave-reports.ts";
 import { reasonIn } from "./wave.client.ts";
 
@@ -17,7 +19,10 @@ const page = z.object({
 const cursorForm = z.tuple([z.iso.date(), z.string().nullable()]);
 
 /** The wallet's list is asked for day by day, and a day page by page. */
-export function makeWaveListing(channel: Channel, get: (path: string) => Promise<OutboundResponse>): Listing {
+export function makeWaveListing(
+  { channel, clock }: Pick<RailTools, "channel" | "clock">,
+  get: (path: string) => Promise<OutboundResponse>,
+): Listing {
   return {
     reachMs: REACH_MS,
     windowMaxMs: WINDOW_MAX_MS,
@@ -31,7 +36,11 @@ export function makeWaveListing(channel: Channel, get: (path: string) => Promise
       const read = readAs(page, readJson(answer.raw));
       const { end_cursor: end, has_next_page: hasNext } = read.page_info;
       const next = hasNext && typeof end === "string" ? [day, end] : day < last ? [addDays(day, 1), null] : undefined;
-      return { ...sorted(read.items, window, channel), next: next === undefined ? undefined : JSON.stringify(next) };
+      const ofEntry = (item: unknown) => entryReport(readAs(entry, item), { channel, now: clock.now() });
+      return {
+        ...readEntries(read.items, ofEntry, window),
+        next: next === undefined ? undefined : JSON.stringify(next),
+      };
     },
   };
 }
@@ -49,22 +58,4 @@ function daysOf({ from, to }: ListWindow, { zone }: Channel): { first: LocalDate
 function readCursor(cursor: string): [LocalDate, string | null] {
   const [day, after] = cursorForm.parse(JSON.parse(cursor));
   return [day as LocalDate, after];
-}
-
-function sorted(items: readonly unknown[], { from, to }: ListWindow, channel: Channel): Omit<ListPage, "next"> {
-  const readable: ListPage["items"][number][] = [];
-  const unreadable: ListPage["unreadable"][number][] = [];
-  for (const item of items) {
-    const raw = Buffer.from(JSON.stringify(item));
-    try {
-      const report = entryReport(readAs(entry, item), channel);
-      const at = report.at?.getTime();
-      if (at !== undefined && (at < from.getTime() || at > to.getTime())) continue;
-      readable.push({ report, raw });
-    } catch (error) {
-      if (!(error instanceof Unusable)) throw error;
-      unreadable.push({ detail: error.message, raw });
-    }
-  }
-  return { items: readable, unreadable };
 }

@@ -1,103 +1,97 @@
 import { z } from "zod";
 import type { Channel, Delivery, Parsed, Report } from "../rail.ts";
+import { readAs, readJson, readReports, isPlainText, Unusable, wordsOf } from "../reading.ts";
+import { NOBODY } from "../report-values.ts";
 import {
-  Unusable,
   accountIn,
+  amountIn,
   failedSession,
   gross,
   merchantPayment,
   namesIn,
   payerOf,
-  readAmount,
-  readAs,
-  readJson,
-  readTime,
   requireMoney,
   session,
+  timeIn,
   type Entry,
   type Payout,
   type Session,
+  type WaveTerms,
 } from "./wave-objects.ts";
 
 const event = z.object({ id: z.string().min(1), type: z.string().min(1), data: z.record(z.string(), z.unknown()) });
 
 /** A webhook of Wave's: which event, and what became of a payment. Pure in the delivery. */
-export function parseWaveEvent(delivery: Delivery, channel: Channel): Parsed {
-  try {
+export const parseWaveEvent = (delivery: Delivery, channel: Channel): Parsed =>
+  readReports((noted) => {
     const { type, data } = readAs(event, readJson(delivery.raw));
-    return { ok: true, reports: reportsOf(type, data, channel) };
-  } catch (error) {
-    if (!(error instanceof Unusable)) throw error;
-    const { reason, field, message: detail, providerId } = error;
-    return { ok: false, reason, field, detail, providerId };
-  }
-}
+    const name = type === "merchant.payment_received" ? data["id"] : data["transaction_id"];
+    noted.providerId = typeof name === "string" && isPlainText(name, 255) ? name.toUpperCase() : undefined;
+    return reportsOf(type, data, { channel, now: delivery.receivedAt });
+  });
 
-function reportsOf(type: string, data: unknown, channel: Channel): Report[] {
+function reportsOf(type: string, data: unknown, terms: WaveTerms): Report[] {
   switch (type) {
     case "checkout.session.completed": {
       const read = readAs(session, data);
-      const report = sessionReport(read, channel);
+      const report = sessionReport(read, terms);
       if (report.transactionStatus !== "completed")
-        throw new Unusable("status_unknown", "The session is completed, but its payment did not succeed.", {
-          field: "data.payment_status",
-          providerId: read.transaction_id?.toUpperCase(),
-        });
+        throw new Unusable(
+          "status_unknown",
+          "The session is completed, but its payment did not succeed.",
+          "data.payment_status",
+        );
       return [report];
     }
     case "checkout.session.payment_failed":
-      return [failedReport(readAs(failedSession, data), channel)];
+      return [failedReport(readAs(failedSession, data), terms)];
     case "merchant.payment_received":
-      return [merchantReport(data, channel)];
+      return [merchantReport(data, terms)];
     // Another business paid, or failed to: the wallet's list tells it under the transaction's own name.
     case "b2b.payment_received":
     case "b2b.payment_failed":
     case "test.test_event":
       return [];
     default:
-      throw new Unusable("status_unknown", "Wave does not document this event.", { field: "type" });
+      throw new Unusable("status_unknown", "Wave does not document this event.", "type");
   }
 }
 
 /** A session as a report. It is over when it was paid or its page has expired. */
-export function sessionReport(read: Session, channel: Channel, asked?: { reference: string }): Report {
+export function sessionReport(read: Session, terms: WaveTerms, asked?: { reference: string }): Report {
   const transactionReference = read.transaction_id?.toUpperCase();
-  try {
-    const transactionStatus =
-      read.payment_status === "succeeded" ? "completed" : read.checkout_status === "expired" ? "failed" : "pending";
-    if (transactionStatus === "completed" && transactionReference === undefined)
-      throw new Unusable("wrong_type", "A payment that succeeded has no transaction_id.", { field: "transaction_id" });
-    const names = namesIn(read.client_reference);
-    const reference = asked?.reference ?? names.reference;
-    return {
-      type: reference === "" ? "merchantpay" : "billpay",
-      transactionStatus,
-      transactionReference,
-      correlation: names.correlation,
-      originalTransactionReference: undefined,
-      amount: requireMoney(readAmount(read.amount, read.currency, channel)),
-      creditParty: channel.name,
-      reference,
-      // A session does not tell who paid; the wallet's list does.
-      payer: payerOf(undefined),
-      at: readTime(read.when_completed, "when_completed"),
-      statusReason:
-        transactionStatus === "completed"
-          ? undefined
-          : (wordsOf(read.last_payment_error?.code, read.last_payment_error?.message) ??
-            read.checkout_status ??
-            undefined),
-    };
-  } catch (error) {
-    throw error instanceof Unusable ? named(error, transactionReference) : error;
-  }
+  const transactionStatus =
+    read.payment_status === "succeeded" ? "completed" : read.checkout_status === "expired" ? "failed" : "pending";
+  if (transactionStatus === "completed" && transactionReference === undefined)
+    throw new Unusable("wrong_type", "A payment that succeeded has no transaction_id.", "transaction_id");
+  const names = namesIn(read.client_reference);
+  const reference = asked?.reference ?? names.reference;
+  return {
+    type: reference === "" ? "merchantpay" : "billpay",
+    transactionStatus,
+    transactionReference,
+    correlation: names.correlation,
+    originalTransactionReference: undefined,
+    amount: amountIn(read.amount, read.currency, terms),
+    creditParty: terms.channel.name,
+    reference,
+    // A session does not tell who paid; the wallet's list does.
+    payer: NOBODY,
+    at: timeIn(read.when_completed, "when_completed", terms),
+    statusReason:
+      transactionStatus === "completed"
+        ? undefined
+        : (wordsOf(read.last_payment_error?.code, read.last_payment_error?.message) ??
+          read.checkout_status ??
+          undefined),
+  };
 }
 
 /**
  * An attempt failed. The page stays open until it expires; should the payer succeed after all, that money is honoured
  * like any late money. A session without our reference is named by its own id.
  */
-function failedReport(read: z.infer<typeof failedSession>, channel: Channel): Report {
+function failedReport(read: z.infer<typeof failedSession>, terms: WaveTerms): Report {
   const names = namesIn(read.client_reference);
   return {
     type: names.reference === "" ? "merchantpay" : "billpay",
@@ -107,43 +101,39 @@ function failedReport(read: z.infer<typeof failedSession>, channel: Channel): Re
     originalTransactionReference: undefined,
     amount:
       typeof read.amount === "string" && typeof read.currency === "string"
-        ? readAmount(read.amount, read.currency, channel)
+        ? amountIn(read.amount, read.currency, terms)
         : undefined,
-    creditParty: channel.name,
+    creditParty: terms.channel.name,
     reference: names.reference,
-    payer: payerOf(undefined),
+    payer: NOBODY,
     at: undefined,
     statusReason: wordsOf(read.last_payment_error?.code, read.last_payment_error?.message),
   };
 }
 
-function merchantReport(data: unknown, channel: Channel): Report {
+function merchantReport(data: unknown, terms: WaveTerms): Report {
   const read = readAs(merchantPayment, data);
   const providerId = read.id.toUpperCase();
-  try {
-    const reference = accountIn(read.custom_fields);
-    return {
-      type: reference === "" ? "merchantpay" : "billpay",
-      transactionStatus: "completed",
-      transactionReference: providerId,
-      correlation: undefined,
-      originalTransactionReference: undefined,
-      amount: requireMoney(gross(read.amount, read.fee, { currency: read.currency, channel })),
-      creditParty: channel.name,
-      reference,
-      payer: payerOf(read.sender_mobile),
-      at: readTime(read.when_created, "when_created"),
-      statusReason: undefined,
-    };
-  } catch (error) {
-    throw error instanceof Unusable ? named(error, providerId) : error;
-  }
+  const reference = accountIn(read.custom_fields);
+  return {
+    type: reference === "" ? "merchantpay" : "billpay",
+    transactionStatus: "completed",
+    transactionReference: providerId,
+    correlation: undefined,
+    originalTransactionReference: undefined,
+    amount: requireMoney(gross(read.amount, read.fee, { currency: read.currency, terms })),
+    creditParty: terms.channel.name,
+    reference,
+    payer: payerOf(read.sender_mobile),
+    at: timeIn(read.when_created, "when_created", terms),
+    statusReason: undefined,
+  };
 }
 
 /** A payout and the list have no name of Wave's in common, but both carry ours. */
 const payoutReference = (correlation: string): string => `PAYOUT-${correlation.toUpperCase()}`;
 
-export function payoutReport(read: Payout, channel: Channel): Report {
+export function payoutReport(read: Payout, terms: WaveTerms): Report {
   const { correlation, reference } = namesIn(read.client_reference);
   return {
     type: "disbursement",
@@ -151,11 +141,11 @@ export function payoutReport(read: Payout, channel: Channel): Report {
     transactionReference: correlation === undefined ? read.id.toUpperCase() : payoutReference(correlation),
     correlation,
     originalTransactionReference: undefined,
-    amount: requireMoney(readAmount(read.receive_amount, read.currency, channel)),
-    creditParty: channel.name,
+    amount: amountIn(read.receive_amount, read.currency, terms),
+    creditParty: terms.channel.name,
     reference,
     payer: payerOf(read.mobile),
-    at: readTime(read.timestamp, "timestamp"),
+    at: timeIn(read.timestamp, "timestamp", terms),
     statusReason:
       read.status === "succeeded"
         ? undefined
@@ -164,7 +154,7 @@ export function payoutReport(read: Payout, channel: Channel): Report {
 }
 
 /** One line of the wallet's list. Throws `Unusable` for lines that a person should see. */
-export function entryReport(read: Entry, channel: Channel): Report {
+export function entryReport(read: Entry, terms: WaveTerms): Report {
   const id = read.transaction_id.toUpperCase();
   const names = namesIn(read.client_reference);
   const account = names.reference === "" ? accountIn(read.custom_fields) : names.reference;
@@ -174,11 +164,11 @@ export function entryReport(read: Entry, channel: Channel): Report {
     transactionReference: id,
     correlation: names.correlation,
     originalTransactionReference: undefined,
-    amount: requireMoney(gross(read.amount, read.fee, { currency: read.currency, channel })),
-    creditParty: channel.name,
+    amount: requireMoney(gross(read.amount, read.fee, { currency: read.currency, terms })),
+    creditParty: terms.channel.name,
     reference: account,
     payer: payerOf(read.counterparty_mobile, read.counterparty_name),
-    at: readTime(read.timestamp, "timestamp"),
+    at: timeIn(read.timestamp, "timestamp", terms),
     statusReason: undefined,
   };
   const isIncoming = !read.amount.startsWith("-");
@@ -198,8 +188,8 @@ export function entryReport(read: Entry, channel: Channel): Report {
     case "api_payout":
     case "bulk_payment": {
       if (isIncoming || read.is_reversal === true) break;
-      const net = gross(read.amount, "0", { currency: read.currency, channel });
-      const fee = gross("0", read.fee, { currency: read.currency, channel });
+      const net = gross(read.amount, "0", { currency: read.currency, terms });
+      const fee = gross("0", read.fee, { currency: read.currency, terms });
       return {
         ...base,
         type: "disbursement",
@@ -219,12 +209,3 @@ const reversed = (base: Report, id: string): Report => ({
   transactionReference: `${id}-REVERSAL`,
   originalTransactionReference: id,
 });
-
-const named = (error: Unusable, providerId: string | undefined): Unusable =>
-  new Unusable(error.reason, error.message, {
-    ...(error.field === undefined ? {} : { field: error.field }),
-    providerId,
-  });
-
-const wordsOf = (...words: readonly (string | null | undefined)[]): string | undefined =>
-  words.filter(Boolean).join(": ") || undefined;

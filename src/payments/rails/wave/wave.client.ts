@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { formatDecimal } from "../../../kernel/money.ts";
-import { NoAnswer, NotSent, type OutboundResponse } from "../../../platform/outbound.ts";
+import type { OutboundResponse } from "../../../platform/outbound.ts";
+import { askOnce, enquireOnce } from "../calls.client.ts";
+import { accepted, outcomeOfStatus, refused, unreachable } from "../outcomes.ts";
 import type {
   EnquiryOutcome,
   EnquirySubject,
@@ -10,8 +12,9 @@ import type {
   Report,
   RequestOutcome,
 } from "../rail.ts";
+import { findJson, objectOrEmpty, readAs, readJson, wordsOf } from "../reading.ts";
 import type { WaveSettings } from "./settings.ts";
-import { Unusable, createdSession, payout, readAs, readJson, session, type Session } from "./wave-objects.ts";
+import { createdSession, payout, session, type Session, type WaveTerms } from "./wave-objects.ts";
 import { payoutReport, sessionReport } from "./wave-reports.ts";
 
 /** What the recipient of a payout reads; Wave takes no longer one. */
@@ -22,13 +25,14 @@ const found = <Item>(item: z.ZodType<Item>): z.ZodType<{ result: Item[] }> => z.
 /** Talks to Wave: payment pages, payouts, and what became of them. */
 export function makeWaveClient(
   settings: WaveSettings,
-  { channel, http }: RailTools,
+  { channel, http, clock }: RailTools,
 ): {
   get(path: string): Promise<OutboundResponse>;
   requestPayment(request: PaymentRequest): Promise<RequestOutcome>;
   refund(order: RefundOrder): Promise<RequestOutcome>;
   enquire(subject: EnquirySubject): Promise<EnquiryOutcome>;
 } {
+  const terms = (): WaveTerms => ({ channel, now: clock.now() });
   const authorization = `Bearer ${settings.apiKey}`;
   const get = async (path: string): Promise<OutboundResponse> =>
     http.send({
@@ -65,12 +69,7 @@ export function makeWaveClient(
         }),
       (answer) => {
         const created = readAs(createdSession, readJson(answer.raw));
-        return {
-          kind: "accepted",
-          providerCorrelation: created.id,
-          payAt: created.wave_launch_url,
-          memory: undefined,
-        };
+        return accepted({ providerCorrelation: created.id, payAt: created.wave_launch_url });
       },
     );
   }
@@ -81,12 +80,7 @@ export function makeWaveClient(
    */
   async function refund(order: RefundOrder): Promise<RequestOutcome> {
     const { phone } = order;
-    if (phone === undefined)
-      return {
-        kind: "refused",
-        reason: "Wave pays back to a phone, and the payer's is not known.",
-        isDuplicate: false,
-      };
+    if (phone === undefined) return refused("Wave pays back to a phone, and the payer's is not known.");
     return asked(
       async () =>
         post("/v1/payout", order.correlation, {
@@ -98,40 +92,30 @@ export function makeWaveClient(
         }),
       (answer) => {
         const sent = readAs(payout, readJson(answer.raw));
-        if (sent.status === "failed")
-          return { kind: "refused", reason: sent.payout_error?.error_code ?? "failed", isDuplicate: false };
-        return { kind: "accepted", providerCorrelation: sent.id, payAt: undefined, memory: undefined };
+        if (sent.status === "failed") return refused(sent.payout_error?.error_code ?? "failed");
+        return accepted({ providerCorrelation: sent.id });
       },
     );
   }
 
   async function enquire(subject: EnquirySubject): Promise<EnquiryOutcome> {
-    try {
-      switch (subject.kind) {
-        case "payment":
-          return subject.providerCorrelation === undefined
-            ? await searchSession(subject)
-            : await askSession(`/v1/checkout/sessions/${encodeURIComponent(subject.providerCorrelation)}`, subject);
-        case "transaction":
-          if (subject.transactionReference === undefined)
-            return { kind: "not_found", reason: "Nothing names the transaction." };
-          return await askSession(
-            `/v1/checkout/sessions?transaction_id=${encodeURIComponent(subject.transactionReference)}`,
-            subject,
-          );
-        case "disbursement":
-          return await searchPayout(subject);
-      }
-    } catch (error) {
-      if (error instanceof NotSent || error instanceof NoAnswer || error instanceof Unusable)
-        return { kind: "unreachable", reason: error.message };
-      throw error;
+    const { transactionReference, providerCorrelation } = subject;
+    switch (subject.kind) {
+      case "payment":
+        return providerCorrelation === undefined
+          ? searchSession(subject)
+          : askSession(`/v1/checkout/sessions/${encodeURIComponent(providerCorrelation)}`, subject);
+      case "transaction":
+        if (transactionReference === undefined) return { kind: "not_found", reason: "Nothing names the transaction." };
+        return askSession(`/v1/checkout/sessions?transaction_id=${encodeURIComponent(transactionReference)}`, subject);
+      case "disbursement":
+        return searchPayout(subject);
     }
   }
 
   async function askSession(path: string, subject: EnquirySubject): Promise<EnquiryOutcome> {
     const answer = await get(path);
-    return settled(answer) ?? told(sessionReport(readAs(session, readJson(answer.raw)), channel, of(subject)), answer);
+    return settled(answer) ?? told(sessionReport(readAs(session, readJson(answer.raw)), terms(), of(subject)), answer);
   }
 
   async function searchSession(subject: EnquirySubject): Promise<EnquiryOutcome> {
@@ -144,7 +128,7 @@ export function makeWaveClient(
     const one = mostTelling(sessions.filter((each) => each.client_reference === subject.correlation));
     return one === undefined
       ? { kind: "not_found", reason: "Wave has no session with our reference." }
-      : told(sessionReport(one, channel, of(subject)), answer);
+      : told(sessionReport(one, terms(), of(subject)), answer);
   }
 
   async function searchPayout(subject: EnquirySubject): Promise<EnquiryOutcome> {
@@ -155,10 +139,10 @@ export function makeWaveClient(
     const one = payouts.find((each) => each.client_reference === subject.correlation);
     return one === undefined
       ? { kind: "not_found", reason: "Wave has no payout with our reference." }
-      : told(payoutReport(one, channel), answer);
+      : told(payoutReport(one, terms()), answer);
   }
 
-  return { get, requestPayment, refund, enquire };
+  return { get, requestPayment, refund, enquire: async (subject) => enquireOnce(() => enquire(subject)) };
 }
 
 const told = (report: Report, answer: OutboundResponse): EnquiryOutcome => ({
@@ -174,7 +158,7 @@ const of = (subject: EnquirySubject): { reference: string } | undefined =>
 /** An answer that is no object of Wave's. */
 function settled(answer: OutboundResponse): EnquiryOutcome | undefined {
   if (answer.status === 404) return { kind: "not_found", reason: reasonIn(answer) };
-  return answer.status >= 300 ? { kind: "unreachable", reason: reasonIn(answer) } : undefined;
+  return answer.status >= 300 ? unreachable(reasonIn(answer)) : undefined;
 }
 
 /** A request that was repeated may have two pages, of which one address was handed out: the paid one tells, else the open one. */
@@ -186,35 +170,19 @@ function mostTelling(sessions: readonly Session[]): Session | undefined {
   );
 }
 
-async function asked(
+const asked = async (
   send: () => Promise<OutboundResponse>,
   read: (answer: OutboundResponse) => RequestOutcome,
-): Promise<RequestOutcome> {
-  try {
+): Promise<RequestOutcome> =>
+  askOnce(async () => {
     const answer = await send();
-    if (answer.status < 300) return read(answer);
+    const { status } = answer;
+    if (status < 300) return read(answer);
     const reason = reasonIn(answer);
-    if (answer.status >= 500) return { kind: "unknown", reason };
-    // Not about this request: our key is wrong, or we ask too often. It may go out later.
-    if ([401, 403, 429].includes(answer.status)) return { kind: "not_sent", reason };
-    return { kind: "refused", reason, isDuplicate: answer.status === 409 || /idempotency/i.test(reason) };
-  } catch (error) {
-    if (error instanceof NotSent) return { kind: "not_sent", reason: error.message };
-    if (error instanceof NoAnswer || error instanceof Unusable) return { kind: "unknown", reason: error.message };
-    throw error;
-  }
-}
+    return outcomeOfStatus(status, { reason, isDuplicate: status === 409 || /idempotency/i.test(reason) });
+  });
 
-export function reasonIn(answer: OutboundResponse): string {
-  let body: unknown;
-  try {
-    body = JSON.parse(answer.text);
-  } catch {
-    body = undefined;
-  }
-  const read = z.object({ code: z.string().optional(), message: z.string().optional() }).safeParse(body);
-  return [`HTTP ${answer.status}`, read.data?.code, read.data?.message]
-    .filter((word) => word !== undefined)
-    .join(": ")
-    .slice(0, 300);
+export function reasonIn({ status, raw }: OutboundResponse): string {
+  const { code, message } = objectOrEmpty(findJson(raw));
+  return wordsOf(`HTTP ${status}`, code, message) ?? "";
 }

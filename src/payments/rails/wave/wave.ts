@@ -1,4 +1,5 @@
 import { MINUTE_MS } from "../../../kernel/time.ts";
+import { statusFor } from "../outcomes.ts";
 import type { Adapter } from "../rail.ts";
 import { verifyWave } from "./proof.ts";
 import { parseWaveSettings, type WaveSettings } from "./settings.ts";
@@ -23,11 +24,11 @@ export const wave: Adapter<WaveSettings> = {
       enquirySchedule: { firstAfterMs: MINUTE_MS, expiresAfterMs: 30 * MINUTE_MS },
       verify: async (delivery) => verifyWave(delivery, settings.proof),
       parse: (delivery) => parseWaveEvent(delivery, tools.channel),
-      answer: (_delivery, { kind }) => ({ status: kind === "busy" ? 503 : kind === "not_allowed" ? 403 : 200 }),
+      answer: (_delivery, outcome) => statusFor(outcome),
       requestPayment: client.requestPayment,
       enquire: client.enquire,
       refund: client.refund,
-      list: makeWaveListing(tools.channel, client.get),
+      list: makeWaveListing(tools, client.get),
     };
   },
 };
