@@ -35,7 +35,7 @@ const nameOf = ({ rail, id }: { rail: string; id: string }): string => `${rail}/
 const receiptName = ({ rail, providerId }: { rail: string; providerId: string }): string => `${rail}/${providerId}`;
 
 /** Rails whose callbacks or answers say when it happened; elsewhere it is when we heard. */
-const TELLING_TIME = new Set(["mpesa-ke", "wave-sn", "flutterwave-gh", "pawapay-rw", "gsma-tz"]);
+const TELLING_TIME = new Set(["mpesa-ke", "wave-sn", "flutterwave-gh", "pawapay-rw", "gsma-tz", "cash"]);
 const SECOND_MS = 1_000;
 
 function checkPayments(books: Books, truth: Truth): readonly Check[] {

@@ -19,10 +19,21 @@ export interface Wish {
   readonly times: number;
 }
 
+/** Cash that an agent takes. */
+export interface Collection {
+  readonly at: Date;
+  readonly household: Household;
+  readonly amountMinor: bigint;
+  /** How often the agent's phone sends it. */
+  readonly times: number;
+  readonly key: string;
+}
+
 /** All that is drawn for one seed before it begins. */
 export interface Day {
   readonly seed: number;
   readonly wishes: readonly Wish[];
+  readonly collections: readonly Collection[];
   readonly faults: Faults;
   readonly channelFaults: ReadonlyMap<string, Partial<Faults>>;
   /** Whether M-Pesa's callbacks must be confirmed by an enquiry; without it nobody forges. */
@@ -57,6 +68,7 @@ const SHARES: readonly (readonly [channel: string, kind: Wish["kind"], share: nu
   ["pawapay-rw", "asked", 6],
   ["gsma-tz", "asked", 6],
 ];
+const CASH_SHARE = 0.02;
 const STRENGTHS = [0, 0.3, 1, 1, 1, 2, 4] as const;
 /** What costs real time, or hides everything else, grows no further. */
 const MOST: Partial<Record<FaultKind, number>> = { half_open: 0.001, silent_after_acting: 0.002, slow_login: 0.2 };
@@ -71,12 +83,20 @@ export function drawDay(seed: number, { payments, village }: { payments: number;
   const quiet = { forge: 0, forge_unknown: 0, tamper: 0 };
   const mpesa = { late_money: chance.pick([0.1, 0.3, 0.6]), ...(confirmByEnquiry ? {} : quiet) };
   const some = (share: number): readonly number[] => (chance.happens(share) ? [0] : []);
+  const [first, ...others] = village;
+  if (first === undefined) throw new Error("Nobody lives in the village.");
+  const homes = [first, ...others] as const;
   const wishes = SHARES.flatMap(([channel, kind, share]) =>
     Array.from({ length: Math.round((payments * share) / 100) }, () => drawWish(chance, { channel, kind, village })),
   );
   return {
     seed,
     wishes: wishes.toSorted((left, right) => left.at.getTime() - right.at.getTime()),
+    collections: Array.from({ length: Math.ceil(payments * CASH_SHARE) }, (_, at) => {
+      const household = chance.pick(homes);
+      const amountMinor = drawAmount(chance, household);
+      return { at: within(0, 0.98), household, amountMinor, times: 1 + chance.below(3), key: `rails-${seed}-${at}` };
+    }).toSorted((left, right) => left.at.getTime() - right.at.getTime()),
     faults,
     channelFaults: new Map([[MPESA, mpesa]]),
     confirmByEnquiry,

@@ -42,7 +42,7 @@ const OPTIONS = {
 } as const;
 
 function parseAsked() {
-  const { values } = parseArgs({ options: OPTIONS });
+  const { values } = parseValues();
   const whole = (name: "seeds" | "first" | "payments" | "jobs" | "contracts", least = 1): number => {
     if (!/^\d{1,7}$/.test(values[name]) || Number(values[name]) < least)
       throw new WrongUse(`--${name} takes a whole number from ${least} up. See --help.`);
@@ -51,6 +51,15 @@ function parseAsked() {
   const { keep, help } = values;
   const sizes = { payments: whole("payments"), jobs: whole("jobs"), contracts: whole("contracts", 4) };
   return { seeds: whole("seeds"), first: whole("first", 0), ...sizes, keep, help };
+}
+
+function parseValues() {
+  try {
+    return parseArgs({ options: OPTIONS });
+  } catch (error) {
+    if (error instanceof TypeError) throw new WrongUse(`${error.message} See --help.`, { cause: error });
+    throw error;
+  }
 }
 
 const TEMPLATE = "washa_rails";

@@ -5,17 +5,19 @@ import { everyChannel } from "../../simulators/rail/channels.ts";
 import { startRailSimulator, type RailSimulator } from "../../simulators/rail/rail-simulator.ts";
 import { doorUrlsBelow, railsFileOf } from "../../simulators/rail/rails-file.ts";
 import type { App } from "../../src/app.ts";
+import type { StaffId } from "../../src/kernel/ids.ts";
 import { parseCurrency } from "../../src/kernel/money.ts";
 import { HOUR_MS, makeManualClock, MINUTE_MS } from "../../src/kernel/time.ts";
 import { readBooks, type Books } from "./books.ts";
 import { checkAll, type Check } from "./checks.ts";
-import { DAY_TO, drawDay, type Day, type Wish } from "./day.ts";
+import { collectCash, employAgent } from "./cash.ts";
+import { DAY_TO, drawDay, type Collection, type Day, type Wish } from "./day.ts";
 import { findBlindSpots } from "./planted-faults.ts";
 import { DAY_FROM, makeProgram, type Program } from "./program.ts";
 import { reconcileDays } from "./reconcile-days.ts";
 import { giveBackExcess } from "./refunds.ts";
 import { feesOf, importStatements } from "./statements.ts";
-import { readTruth, type Truth } from "./truth.ts";
+import { readTruth, type Truth, type TruePayment } from "./truth.ts";
 import type { Household } from "./village.ts";
 
 export interface SeedOrder {
@@ -81,7 +83,14 @@ export async function runSeed({ seed, payments, databaseUrl, superuserUrl, villa
   try {
     await program.start();
     const faulty: string[] = [];
-    await liveThrough(day, { program, simulator, faulty });
+    const cash: TruePayment[] = [];
+    await liveThrough(day, {
+      program,
+      simulator,
+      faulty,
+      cash,
+      agentId: await employAgent(required(program), village),
+    });
     const reports = await importStatements(required(program), simulator, {
       from: new Date(DAY_FROM.getTime() - HOUR_MS),
       to: new Date(clock.now().getTime() + 1),
@@ -91,7 +100,7 @@ export async function runSeed({ seed, payments, databaseUrl, superuserUrl, villa
     await program.stop();
     const books = await readBooks(databaseUrl);
     const correlations = books.intents.map(({ correlation }) => correlation);
-    const truth = readTruth(simulator, { correlations, feesMinor: feesOf(reports) });
+    const truth = readTruth(simulator, { correlations, feesMinor: feesOf(reports), cash });
     const outside = { truth, village, reconciled, faulty: [...faulty, ...simulator.troubles.map(String)] };
     const checks = checkAll(books, outside);
     const isSound = checks.every(({ broken }) => broken.length === 0);
@@ -124,13 +133,17 @@ interface Stage {
   readonly simulator: RailSimulator;
   /** What went wrong where nothing may. */
   readonly faulty: string[];
+  readonly agentId: StaffId;
+  /** What the agent has taken. */
+  readonly cash: TruePayment[];
 }
 
 async function liveThrough(day: Day, stage: Stage): Promise<void> {
-  const { program, simulator } = stage;
+  const { program, simulator, agentId, faulty } = stage;
   for (const { channel, at, account, amountMinor, phone, kind } of day.wishes)
     if (kind === "unasked") simulator.payAt(at, { channel, account, amountMinor, phone, payerName: "Asha Juma" });
   const asked = day.wishes.filter(({ kind }) => kind === "asked");
+  const cash = [...day.collections];
   const crashes = [...day.crashes];
   const refunds = [...day.refundsAt];
   let backAt: Date | undefined;
@@ -145,9 +158,11 @@ async function liveThrough(day: Day, stage: Stage): Promise<void> {
       await program.start();
     }
     if (program.app === undefined) continue;
+    const collections = takeDue(cash, now);
+    stage.cash.push(...(await collectCash(required(program), { agentId, collections, faulty })));
     const first = next;
     while ((asked[next]?.at.getTime() ?? Number.POSITIVE_INFINITY) <= at) next += 1;
-    await askAll(required(program), asked.slice(first, next), stage.faulty);
+    await askAll(required(program), asked.slice(first, next), faulty);
     if (crash !== undefined && now >= crash.at) {
       crashes.shift();
       backAt = crash.backAt;
@@ -172,6 +187,11 @@ async function liveThrough(day: Day, stage: Stage): Promise<void> {
       setOutages(day, { simulator, now: new Date(at) });
       await work(stage);
     }
+}
+
+function takeDue(collections: Collection[], now: Date): readonly Collection[] {
+  const later = collections.findIndex(({ at }) => at > now);
+  return collections.splice(0, later < 0 ? collections.length : later);
 }
 
 async function work({ program, faulty }: Stage): Promise<void> {

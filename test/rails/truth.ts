@@ -54,7 +54,16 @@ export function namesOf(correlations: readonly string[]): (given: string | undef
 
 export function readTruth(
   simulator: RailSimulator,
-  { correlations, feesMinor }: { correlations: readonly string[]; feesMinor: ReadonlyMap<string, bigint> },
+  {
+    correlations,
+    feesMinor,
+    cash,
+  }: {
+    correlations: readonly string[];
+    feesMinor: ReadonlyMap<string, bigint>;
+    /** What agents hold: the company is its own provider there. */
+    cash: readonly TruePayment[];
+  },
 ): Truth {
   const nameOf = namesOf(correlations);
   const rows = simulator.channels.flatMap(({ name }) => simulator.transactions(name));
@@ -67,16 +76,19 @@ export function readTruth(
     prompts.set(name, (prompts.get(name) ?? 0) + 1);
   }
   return {
-    payments: completed("payment").map((row) => ({
-      rail: row.channel,
-      id: row.id.toUpperCase(),
-      amountMinor: row.amountMinor,
-      currency: row.currency,
-      account: row.reference,
-      beganAt: row.beganAt,
-      at: row.endedAt ?? row.beganAt,
-      correlation: nameOf(row.correlation),
-    })),
+    payments: [
+      ...cash,
+      ...completed("payment").map((row) => ({
+        rail: row.channel,
+        id: row.id.toUpperCase(),
+        amountMinor: row.amountMinor,
+        currency: row.currency,
+        account: row.reference,
+        beganAt: row.beganAt,
+        at: row.endedAt ?? row.beganAt,
+        correlation: nameOf(row.correlation),
+      })),
+    ],
     reversals: completed("reversal").map((row) => ({
       rail: row.channel,
       original: (row.original ?? "").toUpperCase(),

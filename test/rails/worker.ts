@@ -58,8 +58,8 @@ function serve(): void {
         send({ kind: "fell", seed, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     );
   });
-  // Whoever started it is gone: nobody would hear the rest.
-  process.once("disconnect", () => process.exit(1));
+  // Nothing more to do, or whoever started it is gone and nobody would hear the rest.
+  process.once("disconnect", () => process.exit(0));
 }
 
 serve();
