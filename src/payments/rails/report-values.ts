@@ -37,6 +37,13 @@ export function requireCurrency(said: unknown, currency: Currency, field = "curr
   if (said !== currency) throw new Unusable("currency_unexpected", `${field} is not ${currency}.`, field);
 }
 
+/** The provider's name of a transaction, upper case: signs that one can read out, without spaces between them. */
+export function readReference(written: string, field: string): string {
+  if (!/^[!-~]+$/.test(written))
+    throw new Unusable("malformed", `${field} has spaces, or signs that are in no name.`, field);
+  return written.toUpperCase();
+}
+
 export interface MomentTerms {
   readonly field: string;
   /** The wall clock that is meant where a time has no offset; without one such a time is refused. */

@@ -12,7 +12,15 @@ import {
   type Body,
   type Noted,
 } from "../reading.ts";
-import { digitsOf, NOBODY, payerWith, readAmount, readMoment, requireCurrency } from "../report-values.ts";
+import {
+  digitsOf,
+  NOBODY,
+  payerWith,
+  readAmount,
+  readMoment,
+  readReference,
+  requireCurrency,
+} from "../report-values.ts";
 import type { GsmaSettings } from "./settings.ts";
 
 export interface Terms {
@@ -46,7 +54,7 @@ export const readTransaction = (value: unknown, terms: Terms): Parsed =>
 /** As `readTransaction`; throws `Unusable`. */
 export function transactionReport(value: unknown, terms: Terms, noted: Noted = { providerId: undefined }): Report {
   const body = requireObject(value, "The body");
-  const transactionReference = findText(body, "transactionReference")?.toUpperCase();
+  const transactionReference = findReference(body, "transactionReference");
   noted.providerId = transactionReference;
   const transactionStatus = readStatus(body);
   const isOver = transactionStatus === "completed";
@@ -54,7 +62,7 @@ export function transactionReport(value: unknown, terms: Terms, noted: Noted = {
     throw new Unusable("wrong_type", "transactionReference is missing.", "transactionReference");
   const type = readText(body, "type");
   if (!isType(type)) throw new Unusable("malformed", "type is none that money comes or goes by here.", "type");
-  const original = findText(body, "originalTransactionReference")?.toUpperCase();
+  const original = findReference(body, "originalTransactionReference");
   if (type === "reversal" && isOver && original === undefined)
     throw new Unusable("malformed", "A reversal does not say of what.", "originalTransactionReference");
   if (INCOMING.has(type) && !isCreditedTo(body, terms.account))
@@ -120,6 +128,11 @@ const isType = (text: string): text is Report["type"] => TYPES.has(text);
 function readStatus(body: Body): Report["transactionStatus"] {
   const word = readText(body, "transactionStatus");
   return word === "completed" || word === "failed" ? word : "pending";
+}
+
+function findReference(body: Body, field: string): string | undefined {
+  const text = findText(body, field);
+  return text === undefined ? undefined : readReference(text, field);
 }
 
 function amountIn(body: Body, { isOver, channel }: { isOver: boolean; channel: Channel }): Money | undefined {

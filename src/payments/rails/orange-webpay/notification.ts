@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Delivery, Parsed, Recall, Report, Verdict } from "../rail.ts";
 import { findJson, isObject, plainText, readAs, readJson, readReport, Unusable } from "../reading.ts";
-import { NOBODY } from "../report-values.ts";
+import { NOBODY, readReference } from "../report-values.ts";
 import { isSameSecret } from "../secrets.ts";
 
 /** What `requestPayment` asks to keep, and what a notification is recognised by. */
@@ -65,7 +65,9 @@ export const parseNotification = (delivery: Delivery, creditParty: string): Pars
     };
   });
 
-const referenceOf = (txnid: string | null | undefined): string | undefined => txnid?.toUpperCase() || undefined;
+/** A payment that failed has none. */
+const referenceOf = (txnid: string | null | undefined): string | undefined =>
+  txnid ? readReference(txnid, "txnid") : undefined;
 
 /** What notification and enquiry say alike: how far a payment is, and Orange's name of it. */
 export function stateOf(

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Channel, Delivery, Parsed, Report } from "../rail.ts";
 import { readAs, readJson, readReports, isPlainText, Unusable, wordsOf } from "../reading.ts";
-import { NOBODY } from "../report-values.ts";
+import { NOBODY, readReference } from "../report-values.ts";
 import {
   accountIn,
   amountIn,
@@ -59,7 +59,7 @@ function reportsOf(type: string, data: unknown, terms: WaveTerms): Report[] {
 
 /** A session as a report. It is over when it was paid or its page has expired. */
 export function sessionReport(read: Session, terms: WaveTerms, asked?: { reference: string }): Report {
-  const transactionReference = read.transaction_id?.toUpperCase();
+  const transactionReference = findReference(read.transaction_id);
   const transactionStatus =
     read.payment_status === "succeeded" ? "completed" : read.checkout_status === "expired" ? "failed" : "pending";
   if (transactionStatus === "completed" && transactionReference === undefined)
@@ -96,7 +96,7 @@ function failedReport(read: z.infer<typeof failedSession>, terms: WaveTerms): Re
   return {
     type: names.reference === "" ? "merchantpay" : "billpay",
     transactionStatus: "failed",
-    transactionReference: read.transaction_id?.toUpperCase(),
+    transactionReference: findReference(read.transaction_id),
     correlation: names.correlation ?? read.id,
     originalTransactionReference: undefined,
     amount:
@@ -113,7 +113,7 @@ function failedReport(read: z.infer<typeof failedSession>, terms: WaveTerms): Re
 
 function merchantReport(data: unknown, terms: WaveTerms): Report {
   const read = readAs(merchantPayment, data);
-  const providerId = read.id.toUpperCase();
+  const providerId = readReference(read.id, "id");
   const reference = accountIn(read.custom_fields);
   return {
     type: reference === "" ? "merchantpay" : "billpay",
@@ -130,6 +130,9 @@ function merchantReport(data: unknown, terms: WaveTerms): Report {
   };
 }
 
+const findReference = (written: string | null | undefined): string | undefined =>
+  typeof written === "string" ? readReference(written, "transaction_id") : undefined;
+
 /** A payout and the list have no name of Wave's in common, but both carry ours. */
 const payoutReference = (correlation: string): string => `PAYOUT-${correlation.toUpperCase()}`;
 
@@ -138,7 +141,7 @@ export function payoutReport(read: Payout, terms: WaveTerms): Report {
   return {
     type: "disbursement",
     transactionStatus: read.status === "succeeded" ? "completed" : read.status === "processing" ? "pending" : "failed",
-    transactionReference: correlation === undefined ? read.id.toUpperCase() : payoutReference(correlation),
+    transactionReference: correlation === undefined ? readReference(read.id, "id") : payoutReference(correlation),
     correlation,
     originalTransactionReference: undefined,
     amount: amountIn(read.receive_amount, read.currency, terms),
@@ -155,7 +158,7 @@ export function payoutReport(read: Payout, terms: WaveTerms): Report {
 
 /** One line of the wallet's list. Throws `Unusable` for lines that a person should see. */
 export function entryReport(read: Entry, terms: WaveTerms): Report {
-  const id = read.transaction_id.toUpperCase();
+  const id = readReference(read.transaction_id, "transaction_id");
   const names = namesIn(read.client_reference);
   const account = names.reference === "" ? accountIn(read.custom_fields) : names.reference;
   const base: Report = {
