@@ -40,6 +40,8 @@ export interface Day {
   readonly confirmByEnquiry: boolean;
   readonly stepMs: number;
   readonly grainMs: number;
+  /** The two days after, in steps that grow: late checks, enquiries and sweeps come to their ends. */
+  readonly afterSteps: readonly (readonly [count: number, millis: number])[];
   /** The program ends in the middle of its work, and is back so much later. */
   readonly crashes: readonly { at: Date; afterMs: number; backAt: Date }[];
   /** The loops stand still while the doors answer. */
@@ -67,6 +69,15 @@ const SHARES: readonly (readonly [channel: string, kind: Wish["kind"], share: nu
   ["flutterwave-gh", "asked", 6],
   ["pawapay-rw", "asked", 6],
   ["gsma-tz", "asked", 6],
+];
+const LONG_AFTER: Day["afterSteps"] = [
+  [8, 15 * MINUTE_MS],
+  [22, HOUR_MS],
+  [12, 2 * HOUR_MS],
+];
+const SHORT_AFTER: Day["afterSteps"] = [
+  [3, HOUR_MS],
+  [15, 3 * HOUR_MS],
 ];
 const CASH_SHARE = 0.02;
 const STRENGTHS = [0, 0.3, 1, 1, 1, 2, 4] as const;
@@ -102,6 +113,7 @@ export function drawDay(seed: number, { payments, village }: { payments: number;
     confirmByEnquiry,
     stepMs: chance.pick([5, 8, 12, 15]) * MINUTE_MS * (payments < FEW_PAYMENTS ? 4 : 1),
     grainMs: chance.pick([60, 120, 180]) * SECOND_MS,
+    afterSteps: payments < FEW_PAYMENTS ? SHORT_AFTER : LONG_AFTER,
     crashes: some(0.6).map(() => {
       const at = within(0.1, 0.9);
       const backAt = later(at, chance.pick([0, 0, 5, 60, 180]) * MINUTE_MS);

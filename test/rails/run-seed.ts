@@ -51,12 +51,6 @@ export interface Figures {
   readonly quarantined: Readonly<Record<string, number>>;
 }
 
-/** The two days after, in steps that grow: late checks, enquiries and sweeps come to their ends. */
-const AFTER_STEPS: readonly (readonly [count: number, millis: number])[] = [
-  [8, 15 * MINUTE_MS],
-  [22, HOUR_MS],
-  [12, 2 * HOUR_MS],
-];
 /** Each time it is found that the checks bite takes as long as a third of the day. */
 const PLANT_EVERY = 10;
 const LAST_ROUNDS_MAX = 60;
@@ -180,7 +174,7 @@ async function liveThrough(day: Day, stage: Stage): Promise<void> {
   }
   if (program.app === undefined) await program.start();
   let at = DAY_TO.getTime();
-  for (const [count, millis] of AFTER_STEPS)
+  for (const [count, millis] of day.afterSteps)
     for (let step = 0; step < count; step++) {
       at += millis;
       await simulator.advanceTo(new Date(at));
