@@ -18,7 +18,7 @@ import { isAble } from "./rails/rail.ts";
 import { insertReversal } from "./reversals.store.ts";
 
 export interface NoticeJobs {
-  /** Acts upon the notices that are due, each in a transaction of its own; answers how many. */
+  /** Acts upon a batch of the notices that are due; answers how many. One that fails is tried again alone. */
   once(): Promise<number>;
 }
 
@@ -263,7 +263,7 @@ export function makeNoticeJobs({
         const notice = await store.claimNotice(tx, id);
         if (notice === undefined) return false;
         await act(tx, notice);
-        await store.closeNotice(tx, id);
+        await store.closeNotices(tx, [id]);
         return true;
       });
     } catch (error) {
@@ -283,12 +283,31 @@ export function makeNoticeJobs({
     }
   }
 
+  async function actTogether(): Promise<number> {
+    return await database.db.transaction(async (tx) => {
+      const notices = await store.claimNotices(tx, { now: clock.now(), limit: BATCH_MAX });
+      if (notices.length === 0) return 0;
+      for (const notice of notices) await act(tx, notice);
+      await store.closeNotices(
+        tx,
+        notices.map(({ id }) => id),
+      );
+      return notices.length;
+    });
+  }
+
   return {
     async once() {
-      const due = await store.findDueNotices(database.db, { now: clock.now(), limit: BATCH_MAX });
-      let done = 0;
-      for (const id of due) if (await actAlone(id)) done += 1;
-      return done;
+      try {
+        return await actTogether();
+      } catch (error) {
+        if (isTransient(error)) throw error;
+        // One of them is poisoned: the others must not wait for a person.
+        const due = await store.findDueNotices(database.db, { now: clock.now(), limit: BATCH_MAX });
+        let done = 0;
+        for (const id of due) if (await actAlone(id)) done += 1;
+        return done;
+      }
     },
   };
 }

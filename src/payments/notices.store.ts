@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Currency, Money } from "../kernel/money.ts";
-import type { Db, Tx } from "../platform/database.ts";
+import { column, type Db, type Tx } from "../platform/database.ts";
 import type { Source } from "./arrivals.ts";
 import type { Report } from "./rails/rail.ts";
 
@@ -81,6 +81,16 @@ export async function findDueNotices(db: Db, { now, limit }: { now: Date; limit:
   return rows.map((row) => BigInt(row.notice_id));
 }
 
+/** Claims what is due, oldest first, skipping what another loop holds; the claim ends with the transaction. */
+export async function claimNotices(tx: Tx, { now, limit }: { now: Date; limit: number }): Promise<readonly Notice[]> {
+  const rows = await tx.execute<Row>(sql`
+    with due as (
+      select notice_id from payments.open_notices where next_attempt_at <= ${now.toISOString()}::timestamptz
+      order by next_attempt_at, notice_id limit ${limit} for update skip locked)
+    select n.* from due join payments.notices n on n.id = due.notice_id order by n.id`);
+  return rows.map(noticeOf);
+}
+
 /** Claims one notice, or nothing when another loop has it or is done with it. */
 export async function claimNotice(tx: Tx, id: bigint): Promise<Notice | undefined> {
   const [row] = await tx.execute<Row>(sql`
@@ -94,8 +104,8 @@ export async function findNotice(db: Db | Tx, id: bigint): Promise<Notice | unde
   return row === undefined ? undefined : noticeOf(row);
 }
 
-export async function closeNotice(tx: Tx, id: bigint): Promise<void> {
-  await tx.execute(sql`delete from payments.open_notices where notice_id = ${id.toString()}::bigint`);
+export async function closeNotices(tx: Tx, ids: readonly bigint[]): Promise<void> {
+  await tx.execute(sql`delete from payments.open_notices where notice_id = any(${column(ids, "bigint")})`);
 }
 
 /** Notes a failure; without another attempt the notice waits for a person. */
