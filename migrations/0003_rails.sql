@@ -214,7 +214,7 @@ create table payments.exceptions (
   id uuid primary key,
   rail text not null,
   kind text not null check (kind in ('listed_not_booked', 'booked_not_listed', 'amount_differs', 'unreadable_line', 'reversal_without_payment',
-    'reversal_too_large', 'line_conflict', 'clearing_differs')),
+    'reversal_too_large', 'line_conflict', 'clearing_differs', 'payout_unanswered')),
   subject text not null,                        -- the provider's reference, or what stands for it
   on_date date not null,
   amount_minor bigint not null,

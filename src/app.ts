@@ -118,7 +118,7 @@ export async function buildApp({
   const requestLoop = makeRequestLoop({
     steps: [
       makeIntentSteps({ database, clock, makeId, rails }),
-      makePayoutSteps({ database, clock, rails, payouts }),
+      makePayoutSteps({ database, clock, makeId, rails, payouts }),
       makeEnquirySteps({ database, clock, rails }),
       async () => ((await sweeper.once()) > 0 ? 1 : 0),
       makeReconciliationSteps({ database, clock, rails, reconciliations: modules.reconciliations }),

@@ -10,7 +10,8 @@ export type ExceptionKind =
   | "reversal_without_payment"
   | "reversal_too_large"
   | "line_conflict"
-  | "clearing_differs";
+  | "clearing_differs"
+  | "payout_unanswered";
 
 /** Something between a provider's books and ours that a person must explain. */
 export interface NewException {

@@ -33,9 +33,14 @@ export type SuspenseReason =
   | "unlinked"
   | "reversed";
 
-/** Where a receipt's money goes. Credits sum to minus the receipt's amount. */
+/** Where a receipt's money goes. Credits sum to minus the receipt's amount, less what was taken back before. */
 export type Destination =
-  | { readonly kind: "contract"; readonly credits: readonly Line[] }
+  | {
+      readonly kind: "contract";
+      readonly credits: readonly Line[];
+      /** A part that was taken back before the payment was booked: it buys nothing and goes out again right behind. */
+      readonly reversedMinor?: bigint | undefined;
+    }
   | { readonly kind: "suspense"; readonly reason: SuspenseReason };
 
 /**

@@ -1,5 +1,7 @@
-import { DAY_MS, HOUR_MS, type Clock } from "../kernel/time.ts";
+import type { MakeId } from "../kernel/ids.ts";
+import { DAY_MS, HOUR_MS, localDateOf, type Clock } from "../kernel/time.ts";
 import type { Database } from "../platform/database.ts";
+import { openExceptions } from "./exceptions.store.ts";
 import { rethrow } from "./intents.jobs.ts";
 import type { OpenRail, OpenRails } from "./open-rails.ts";
 import type { Payouts } from "./payouts.commands.ts";
@@ -22,11 +24,13 @@ const UNHEARD_MAX = 3;
 export function makePayoutSteps({
   database,
   clock,
+  makeId,
   rails,
   payouts,
 }: {
   database: Database;
   clock: Clock;
+  makeId: MakeId;
   rails: OpenRails;
   payouts: Payouts;
 }): (limit: number) => Promise<number> {
@@ -41,7 +45,7 @@ export function makePayoutSteps({
 
   async function send(open: OpenRail, payout: ClaimedPayout): Promise<void> {
     const { refund } = open.rail;
-    const isRepeatable = payout.method === "disbursement";
+    const isRepeatable = isSafeToRepeat(open, payout);
     const outcome: RequestOutcome = !isAble(refund)
       ? { kind: "refused", reason: refund.cannot, isDuplicate: false }
       : payout.before === "sending" && !isRepeatable
@@ -107,14 +111,36 @@ export function makePayoutSteps({
     } else if (outcome.kind === "report" && outcome.report.transactionStatus === "failed") {
       const { statusReason } = outcome.report;
       await database.db.transaction((tx) => payouts.fail(tx, payout, statusReason));
-    } else if ((outcome.kind === "not_found" || isUnheard) && !payout.wasAccepted && payout.method === "disbursement") {
+    } else if ((outcome.kind === "not_found" || isUnheard) && !payout.wasAccepted && isSafeToRepeat(open, payout)) {
       // Sent again under its own name: had the first attempt arrived after all, this one is refused as a duplicate.
       const stateReason = outcome.kind === "not_found" ? outcome.reason : "sent, and never heard of again";
       await keep(payout, { state: "created", stateReason, nextStepAt: next, isEnquiry: true });
     } else {
       const stateReason = outcome.kind === "unreachable" || outcome.kind === "not_found" ? outcome.reason : null;
       await keep(payout, { state: "pending", stateReason, nextStepAt: next, isEnquiry: true });
+      if (!isYoung) await callAPerson(open, payout, now);
     }
+  }
+
+  /** Money on its way whose end nobody tells: a person asks the provider. Named once, however often it is looked at. */
+  async function callAPerson({ config }: OpenRail, payout: ClaimedPayout, now: Date): Promise<void> {
+    const detail = `A payout of ${payout.method} has had no answer for a day. Ask the provider; it is never sent again by itself.`;
+    await database.db.transaction((tx) =>
+      openExceptions(tx, {
+        at: now,
+        exceptions: [
+          {
+            id: makeId(),
+            rail: payout.rail,
+            kind: "payout_unanswered",
+            subject: payout.id,
+            onDate: localDateOf(payout.createdAt, config.zone),
+            amount: payout.amount,
+            detail,
+          },
+        ],
+      }),
+    );
   }
 
   return async (limit) => {
@@ -132,3 +158,7 @@ export function makePayoutSteps({
     return claimed.length;
   };
 }
+
+/** Whether the same payout sent twice acts once. A reversal does not, nor a refund where the provider keeps no name of ours. */
+const isSafeToRepeat = ({ rail }: OpenRail, { method }: ClaimedPayout): boolean =>
+  method === "disbursement" && rail.isRefundRepeatable;

@@ -37,9 +37,8 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
 
   function entryOf(receipt: Receipt, destination: Destination, accounts: ReadonlyMap<string, AccountId>): Entry {
     const { currency, minor } = receipt.amount;
-    const suspended = [
-      { accountId: requireId(accounts.get(suspenseAccount(currency).code), "suspense"), amountMinor: -minor },
-    ];
+    const suspense = requireId(accounts.get(suspenseAccount(currency).code), "suspense");
+    const suspendedMinor = destination.kind === "contract" ? (destination.reversedMinor ?? 0n) : minor;
     return {
       id: makeId(),
       kind: destination.kind === "contract" ? "payment" : "payment_to_suspense",
@@ -54,7 +53,8 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
           accountId: requireId(accounts.get(clearingAccount({ ...receipt, currency }).code), "clearing"),
           amountMinor: minor,
         },
-        ...(destination.kind === "contract" ? destination.credits : suspended),
+        ...(destination.kind === "contract" ? destination.credits : []),
+        { accountId: suspense, amountMinor: -suspendedMinor },
       ],
     };
   }
@@ -72,9 +72,10 @@ export function makeReceipts({ ledger, clock, makeId }: { ledger: Ledger; clock:
     await store.insertReceipts(tx, { receipts, transactionIds, bookedAt: clock.now() });
     const items = receipts.flatMap(({ id, amount }, at) => {
       const destination = destinations[at];
-      return destination?.kind === "suspense"
-        ? [{ receiptId: id, reason: destination.reason, openMinor: amount.minor }]
-        : [];
+      if (destination?.kind === "suspense")
+        return [{ receiptId: id, reason: destination.reason, openMinor: amount.minor }];
+      const openMinor = destination?.reversedMinor ?? 0n;
+      return openMinor === 0n ? [] : [{ receiptId: id, reason: "reversed" as const, openMinor }];
     });
     await store.openSuspense(tx, { items, openedAt: clock.now() });
   }

@@ -17,11 +17,11 @@ import type { Reversal } from "./reversals.store.ts";
 export interface Reversals {
   /** Applies the reversals whose payment is booked by now, at most `limit`; answers how many. */
   applyDue(tx: Tx, limit: number): Promise<number>;
-  /** Names of payments (rail/provider id) that were wholly taken back before they were booked: they buy nothing. */
-  wholeBefore(
+  /** What was taken back of payments before they were booked, by rail/provider id: so much of them buys nothing. */
+  takenBefore(
     tx: Tx,
     payments: readonly { rail: string; providerId: string; amount: Money }[],
-  ): Promise<ReadonlySet<string>>;
+  ): Promise<ReadonlyMap<string, bigint>>;
 }
 
 /**
@@ -196,17 +196,17 @@ export function makeReversals({
       for (const reversal of due) await apply(tx, reversal);
       return due.length;
     },
-    async wholeBefore(tx, payments) {
-      const parked = await store.findParked(tx, payments);
+    async takenBefore(tx, payments) {
       const amounts = new Map(payments.map((one) => [`${one.rail}/${one.providerId}`, one.amount]));
-      return new Set(
-        parked
-          .filter((reversal) => {
-            const amount = amounts.get(`${reversal.rail}/${reversal.originalProviderId}`);
-            return amount?.minor === reversal.amount.minor && amount.currency === reversal.amount.currency;
-          })
-          .map((reversal) => `${reversal.rail}/${reversal.originalProviderId}`),
-      );
+      const taken = new Map<string, bigint>();
+      for (const reversal of await store.findParked(tx, payments)) {
+        const name = `${reversal.rail}/${reversal.originalProviderId}`;
+        const amount = amounts.get(name);
+        const sum = (taken.get(name) ?? 0n) + reversal.amount.minor;
+        // More than the payment, or other money, is a mistake: it is refused when it is applied, and nets nothing here.
+        if (amount?.currency === reversal.amount.currency && sum <= amount.minor) taken.set(name, sum);
+      }
+      return taken;
     },
   };
 }

@@ -73,14 +73,23 @@ export function makeSettleLoop({
       id: makeId<"Receipt">(),
       reference: callback.reference.trim() === "" ? (asked.get(nameOf(callback)) ?? "") : callback.reference,
     }));
-    const goneBack = await reversals.wholeBefore(tx, batch);
-    const buying = batch.filter((receipt) => !goneBack.has(nameOf(receipt)));
-    const bought = await allocate(tx, buying);
-    const places = new Map(buying.map((receipt, at): [Receipt, Destination | undefined] => [receipt, bought[at]]));
     // What was taken back before it was booked buys nothing: it is booked, and goes out again right behind.
-    const destinations = batch.map(
-      (receipt): Destination => places.get(receipt) ?? { kind: "suspense", reason: "reversed" },
+    const goneBack = await reversals.takenBefore(tx, batch);
+    const buying = batch.flatMap((receipt) => {
+      const reversedMinor = goneBack.get(nameOf(receipt)) ?? 0n;
+      const { minor, currency } = receipt.amount;
+      return reversedMinor === minor
+        ? []
+        : [{ ...receipt, amount: { minor: minor - reversedMinor, currency }, reversedMinor }];
+    });
+    const bought = await allocate(tx, buying);
+    const places = new Map(
+      buying.map(({ id, reversedMinor }, at): [string, Destination | undefined] => {
+        const destination = bought[at];
+        return [id, destination?.kind === "contract" ? { ...destination, reversedMinor } : destination];
+      }),
     );
+    const destinations = batch.map(({ id }): Destination => places.get(id) ?? { kind: "suspense", reason: "reversed" });
     await receipts.book(tx, batch, destinations);
     for (let left = goneBack.size; left > 0;) {
       const applied = await reversals.applyDue(tx, left);

@@ -59,6 +59,7 @@ function makeCounter({ isRepeatable = true }: { isRepeatable?: boolean } = {}) {
     doors: [],
     callbackIs: "evidence",
     isRequestRepeatable: isRepeatable,
+    isRefundRepeatable: isRepeatable,
     enquirySchedule: { firstAfterMs: FIRST_LOOK_MS, expiresAfterMs: EXPIRES_MS },
     verify: () => Promise.resolve({ trust: "signed" }),
     parse: () => ({ ok: true, reports: [] }),

@@ -154,7 +154,7 @@ describe("settling", () => {
       receipts: app.receipts,
       allocate: app.credit.allocateReceipts,
       notices: { once: () => Promise.resolve(0) },
-      reversals: { applyDue: () => Promise.resolve(0), wholeBefore: () => Promise.resolve(new Set()) },
+      reversals: { applyDue: () => Promise.resolve(0), takenBefore: () => Promise.resolve(new Map()) },
       batchMax: 3,
       sweepMs: 1_000,
       observer: {

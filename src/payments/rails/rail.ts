@@ -244,6 +244,8 @@ export interface Rail {
   readonly callbackIs: "evidence" | "hint";
   /** Whether the same request sent twice acts once, by the correlation. M-Pesa's prompt does not: it is sent once. */
   readonly isRequestRepeatable: boolean;
+  /** The same of money that we pay out to a phone. A reversal of a payment is always sent once. */
+  readonly isRefundRepeatable: boolean;
   readonly enquirySchedule: EnquirySchedule;
   /** There is no default: every adapter says how it knows its caller. `memory` is what `requestPayment` asked to keep. */
   verify(delivery: Delivery, recall: Recall): Promise<Verdict>;

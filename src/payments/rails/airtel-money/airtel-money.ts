@@ -51,6 +51,7 @@ export const airtelMoney: Adapter<AirtelMoneySettings> = {
       doors: [{ name: "callback", kind: "notice", methods: ["POST"] }],
       callbackIs: "hint",
       isRequestRepeatable: true,
+      isRefundRepeatable: true,
       enquirySchedule: { firstAfterMs: FIRST_ENQUIRY_AFTER_MS, expiresAfterMs: EXPIRES_AFTER_MS },
       verify: (delivery) => Promise.resolve(verifyHash(delivery.raw, settings.callbackKey)),
       parse: (delivery) => parseCallback(delivery.raw, creditParty),

@@ -69,6 +69,7 @@ function openDaraja(settings: DarajaSettings, tools: RailTools): Rail {
     doors: DOORS,
     callbackIs: "evidence",
     isRequestRepeatable: false,
+    isRefundRepeatable: true,
     enquirySchedule: ENQUIRY_SCHEDULE,
     // M-Pesa signs nothing: the secret address and the list of allowed callers are all there is, and the door checks both.
     verify: async () => Promise.resolve({ trust: "unsigned" }),

@@ -20,6 +20,7 @@ export const flutterwave: Adapter<FlutterwaveSettings> = {
       // Flutterwave itself asks receivers to verify status, currency and amount before they give value.
       callbackIs: "hint",
       isRequestRepeatable: false,
+      isRefundRepeatable: false,
       enquirySchedule: { firstAfterMs: 30 * SECOND_MS, expiresAfterMs: 15 * MINUTE_MS },
       verify: async (delivery) => verifyHash(delivery, settings.verifHash),
       parse: (delivery) => parseFlutterwaveEvent(delivery, tools.channel),

@@ -51,6 +51,7 @@ export const mtnMomo: Adapter<MtnMomoSettings> = {
       doors: [{ name: "callback", kind: "notice", methods: ["POST", "PUT"] }],
       callbackIs: "hint",
       isRequestRepeatable: true,
+      isRefundRepeatable: true,
       enquirySchedule: { firstAfterMs: FIRST_ENQUIRY_AFTER_MS, expiresAfterMs: EXPIRES_AFTER_MS },
       verify: () => Promise.resolve({ trust: "unsigned" }),
       parse: (delivery) => parseCallback(delivery, settings),

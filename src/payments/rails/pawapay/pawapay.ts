@@ -25,6 +25,7 @@ function openPawapay(settings: PawapaySettings, tools: RailTools): Rail {
     doors: [{ name: "callback", kind: "notice", methods: ["POST"] }],
     callbackIs: settings.requireSignature ? "evidence" : "hint",
     isRequestRepeatable: true,
+    isRefundRepeatable: true,
     enquirySchedule: { firstAfterMs: 30 * SECOND_MS, expiresAfterMs: 30 * MINUTE_MS },
     verify: (delivery) => verifyPawapay(delivery, settings),
     parse: ({ raw, receivedAt }) => readPayment(findJson(raw), { channel: tools.channel, now: receivedAt }),
