@@ -33,3 +33,15 @@ create index receipts_by_payer on payments.receipts (hashtextextended(coalesce(e
 create index intents_unpaid_by_amount on payments.intents (rail, amount_minor, created_at) where state <> 'completed';
 -- Reversals in a receipt's history.
 create index notices_by_original on payments.notices (rail, original_provider_id) where original_provider_id is not null;
+
+-- What a day's reconciliation found, so that the question where a clearing account's balance comes from reads no even day again.
+alter table payments.reconciliations
+  add column uneven integer,                    -- rows that are not the same on all sides, explained or not, the unlisted apart; null: something came since
+  add column unlisted integer not null default 0,   -- payments in our books that no list and no exception names
+  add column unlisted_minor bigint not null default 0;
+-- What providers listed since the rail was last reconciled. Rows come in this order, and a page of a list shares its instant.
+create index listed_by_arrival on payments.listed (rail, first_seen_at);
+-- A reversal that came without its name has the name that the list has for it.
+create index listed_reversals on payments.listed (rail, original_provider_id) where kind = 'reversal';
+-- Postings of a day that were made long after it; the others are found by their ids. Of those on time it holds none.
+create index transactions_late on ledger.transactions (effective_at) where posted_at - effective_at > interval '1 day';

@@ -3,15 +3,22 @@ import type { Currency } from "../kernel/money.ts";
 import type { LocalDate } from "../kernel/time.ts";
 import type { Db, Tx } from "../platform/database.ts";
 import type { Exception, ExceptionKind } from "./exceptions.store.ts";
-import type { Reconciliation, ReconciliationState } from "./reconciliation.ts";
+import type { DayTotals, Reconciliation, ReconciliationState } from "./reconciliation.ts";
 
-export async function saveReconciliation(tx: Tx, result: Reconciliation): Promise<void> {
+export async function saveReconciliation(
+  tx: Tx,
+  result: Reconciliation,
+  { uneven, unlisted, unlistedMinor }: Pick<DayTotals, "uneven" | "unlisted" | "unlistedMinor">,
+): Promise<void> {
   await tx.execute(sql`
-    insert into payments.reconciliations (rail, on_date, currency, listed_minor, booked_minor, clearing_minor, exceptions, state, made_at)
+    insert into payments.reconciliations (rail, on_date, currency, listed_minor, booked_minor, clearing_minor, exceptions, state, made_at,
+      uneven, unlisted, unlisted_minor)
     values (${result.rail}, ${result.on}::date, ${result.currency}, ${result.listed.minor.toString()}, ${result.booked.minor.toString()},
-      ${result.clearing.minor.toString()}, ${result.exceptions}, ${result.state}, ${result.madeAt.toISOString()})
+      ${result.clearing.minor.toString()}, ${result.exceptions}, ${result.state}, ${result.madeAt.toISOString()},
+      ${uneven}, ${unlisted}, ${unlistedMinor.toString()})
     on conflict (rail, on_date, currency) do update set listed_minor = excluded.listed_minor, booked_minor = excluded.booked_minor,
-      clearing_minor = excluded.clearing_minor, exceptions = excluded.exceptions, state = excluded.state, made_at = excluded.made_at`);
+      clearing_minor = excluded.clearing_minor, exceptions = excluded.exceptions, state = excluded.state, made_at = excluded.made_at,
+      uneven = excluded.uneven, unlisted = excluded.unlisted, unlisted_minor = excluded.unlisted_minor`);
 }
 
 interface Row extends Record<string, unknown> {
@@ -85,7 +92,7 @@ export async function listDayExceptions(
   }));
 }
 
-/** Days that are over and were not looked at since, or were not agreed and are worth another look; oldest first. */
+/** Days that are over and were not looked at since, or did not agree or got something since and are worth another look; oldest first. */
 export async function findDueDays(
   db: Db | Tx,
   {
@@ -112,7 +119,7 @@ export async function findDueDays(
     from first, generate_series(greatest(first.on_date, ${earliest}::date), ${yesterday}::date, interval '1 day') as day
     left join payments.reconciliations r on r.rail = ${rail} and r.currency = ${currency} and r.on_date = day::date
     where r.rail is null or r.made_at < ((day::date + 1)::timestamp at time zone ${zone}) + make_interval(secs => ${readyAfterMs / 1_000})
-      or (r.state <> 'agreed' and r.made_at < ${again.toISOString()}::timestamptz)
+      or ((r.state <> 'agreed' or r.uneven is null) and r.made_at < ${again.toISOString()}::timestamptz)
     order by day`);
   return rows.map(({ on_date }) => on_date);
 }

@@ -1,25 +1,72 @@
 import { sql, type SQL } from "drizzle-orm";
 import type { Currency } from "../kernel/money.ts";
+import type { Range } from "./reconciliation-days.ts";
 
 /** Which transactions of a rail are meant, by their event time. */
-export interface Span {
+export interface Span extends Range {
   readonly rail: string;
   readonly currency: Currency;
-  readonly from: Date;
-  readonly to: Date;
 }
 
+const DAY_MS = 86_400_000;
 /** Rows are written after they happened, unless two clocks disagree by more than this. */
-const CLOCKS_DIFFER_MS = 2 * 86_400_000;
+const CLOCKS_DIFFER_MS = 2 * DAY_MS;
+/** A posting that came later after its event than this is found by an index of its own: `ledger.transactions_late`. */
+const LATE_MS = DAY_MS;
+/** Our own processes' clocks, of which one made the id and another the posting. */
+const OWN_CLOCKS_DIFFER_MS = 3_600_000;
 
 const at = (instant: Date): SQL => sql`${instant.toISOString()}::timestamptz`;
 
-/** Ids tell when a posting was made, so an account's older postings need not be read to find those of a day. */
-const earliestId = (from: Date): SQL => {
-  const millis = Math.max(0, from.getTime() - CLOCKS_DIFFER_MS);
-  const hex = millis.toString(16).padStart(12, "0");
+/** The first id that can have been made at the instant. */
+export const firstId = (millis: number): SQL => {
+  const hex = Math.max(0, millis).toString(16).padStart(12, "0");
   return sql`${`${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`}::uuid`;
 };
+
+/** Written out for each range instead of joined, so that the planner sees how much of a table is meant. */
+export const inRanges = (ranges: readonly Range[], instant: SQL): SQL =>
+  ranges.length === 0
+    ? sql`false`
+    : sql`(${sql.join(
+        ranges.map(({ from, to }) => sql`${instant} >= ${at(from)} and ${instant} < ${at(to)}`),
+        sql` or `,
+      )})`;
+
+/** Ids tell when a posting was made: those of a range were made in it or soon after, the late ones apart. */
+const madeAround = (ranges: readonly Range[], id: SQL): SQL =>
+  ranges.length === 0
+    ? sql`false`
+    : sql`(${sql.join(
+        ranges.map(
+          ({ from, to }) =>
+            sql`${id} >= ${firstId(from.getTime() - CLOCKS_DIFFER_MS)} and ${id} < ${firstId(to.getTime() + LATE_MS + OWN_CLOCKS_DIFFER_MS)}`,
+        ),
+        sql` or `,
+      )})`;
+
+/** The rail's clearing accounts: `accounts` of the other parts. */
+export const accountsOf = ({ rail, currency }: Pick<Span, "rail" | "currency">): SQL => sql`
+    accounts as (
+      select id, split_part(code, '/', 4) as shortcode from ledger.accounts
+      where starts_with(code, ${`system/clearing/${rail}/`}) and currency = ${currency})`;
+
+/** What moved on `accounts` in the ranges, a row a transaction and account: neither what came before nor what came since is read. */
+export const postedIn = (ranges: readonly Range[]): SQL => sql`
+      -- The few late ones first: the planner cannot know that a clearing account has most of all postings.
+      with late as materialized (
+        select id, kind, reference, effective_at from ledger.transactions t
+        where posted_at - effective_at > interval '${sql.raw(String(LATE_MS / DAY_MS))} day' and ${inRanges(ranges, sql`effective_at`)}
+          and not ${madeAround(ranges, sql`id`)})
+      select t.id, t.kind, t.reference, t.effective_at as at, a.shortcode, sum(p.amount_minor)::bigint as amount_minor
+      from accounts a join ledger.postings p on p.account_id = a.id and ${madeAround(ranges, sql`p.transaction_id`)}
+        join ledger.transactions t on t.id = p.transaction_id and ${madeAround(ranges, sql`t.id`)}
+      where ${inRanges(ranges, sql`t.effective_at`)} group by t.id, a.shortcode
+      union all
+      select t.id, t.kind, t.reference, t.effective_at, a.shortcode, sum(p.amount_minor)::bigint
+      from late t cross join lateral (select account_id, amount_minor from ledger.postings where transaction_id = t.id offset 0) p
+        join accounts a on a.id = p.account_id
+      group by t.id, t.kind, t.reference, t.effective_at, a.shortcode`;
 
 /**
  * The two sides of a reconciliation as common table expressions. It reads the ledger's own tables instead of asking its
@@ -27,19 +74,16 @@ const earliestId = (from: Date): SQL => {
  *
  * `accounts`: the rail's clearing accounts. `posted`: what moved on them. `booked`: what our books say happened, with the
  * transaction that posted it. `listed`: what the provider says. Money out is one kind, `out`, because providers call our
- * refunds a reversal or a disbursement as they please.
+ * refunds a reversal or a disbursement as they please. `otherwise`: what moved on an account and is not booked so, or the other way.
  */
-export function sidesOf({ rail, currency, from, to }: Span): SQL {
-  const inSpan = (instant: SQL): SQL => sql`${instant} >= ${at(from)} and ${instant} < ${at(to)}`;
-  return sql`
-    accounts as (
-      select id, split_part(code, '/', 4) as shortcode from ledger.accounts
-      where starts_with(code, ${`system/clearing/${rail}/`}) and currency = ${currency}),
-    posted as (
-      select t.id, t.kind, t.reference, t.memo, t.effective_at as at, a.shortcode, sum(p.amount_minor)::bigint as amount_minor
-      from accounts a join ledger.postings p on p.account_id = a.id and p.transaction_id >= ${earliestId(from)}
-        join ledger.transactions t on t.id = p.transaction_id
-      where ${inSpan(sql`t.effective_at`)} group by t.id, a.shortcode),
+export function sidesOf({
+  rail,
+  currency,
+  ranges,
+}: Pick<Span, "rail" | "currency"> & { ranges: readonly Range[] }): SQL {
+  const inSpan = (instant: SQL): SQL => inRanges(ranges, instant);
+  return sql`${accountsOf({ rail, currency })},
+    posted as (${postedIn(ranges)}),
     booked as (
       select 'payment' as kind, r.provider_id, null::text as original, r.amount_minor, r.paid_at as at, c.shortcode, r.transaction_id
       from payments.receipts r join payments.callbacks c on c.id = r.callback_id
@@ -82,5 +126,10 @@ export function sidesOf({ rail, currency, from, to }: Span): SQL {
         else (
           select sum(p.amount_minor) from ledger.transactions t join ledger.postings p on p.transaction_id = t.id join accounts a on a.id = p.account_id
           where t.idempotency_key = u.kind || ':' || ${rail} || ':' || u.provider_id) end as elsewhere_minor
-      from uneven u)`;
+      from uneven u),
+    otherwise as (
+      select coalesce(b.provider_id, 'posting ' || p.id::text) as subject, coalesce(p.amount_minor, 0) - coalesce(b.amount_minor, 0) as amount_minor,
+        b.provider_id is null as is_unknown
+      from posted p full join booked b on b.transaction_id = p.id and b.shortcode = p.shortcode
+      where p.amount_minor is distinct from b.amount_minor)`;
 }

@@ -6,6 +6,7 @@ import type { Exception } from "./exceptions.store.ts";
 import type { OpenRail, OpenRails } from "./open-rails.ts";
 import { decideState, explain, type ClearingExplanation, type Reconciliation } from "./reconciliation.ts";
 import { listDayExceptions, listReconciliations, saveReconciliation } from "./reconciliation-results.store.ts";
+import * as clearing from "./reconciliation-clearing.store.ts";
 import * as store from "./reconciliation.store.ts";
 
 export interface Reconciliations {
@@ -64,7 +65,7 @@ export function makeReconciliation({
       state: decideState({ hasList: await store.hasList(tx, span), unlisted, openExceptions }),
       madeAt: now,
     };
-    await saveReconciliation(tx, result);
+    await saveReconciliation(tx, result, totals);
     return result;
   }
 
@@ -73,6 +74,8 @@ export function makeReconciliation({
     if (on > localDateOf(clock.now(), config.zone)) throw new InvalidInput("That day has not come yet.", "day");
     await store.lockRail(tx, rail);
     const day = { rail, from: startOfDay(on, config.zone), to: startOfDay(addDays(on, 1), config.zone) };
+    // Before the new results are there: how far the rail was looked through is told by its newest one.
+    await clearing.markChangedDays(tx, { rail, zone: config.zone });
     const currencies = new Set([config.currency, ...(await store.currenciesOf(tx, day))]);
     const results: Reconciliation[] = [];
     for (const currency of currencies) results.push(await reconcileCurrency(tx, { ...day, currency, on }));
@@ -84,8 +87,19 @@ export function makeReconciliation({
     list: listReconciliations,
     exceptionsOf: listDayExceptions,
     async explainClearing(db, { rail, until = new Date(clock.now().getTime() + 1) }) {
-      const { currency } = requireRail(rail).config;
-      return explain({ rail, currency, until, ...(await store.readClearing(db, { rail, currency, until })) });
+      const { currency, zone } = requireRail(rail).config;
+      const of = { rail, currency, until };
+      const told = explain({
+        ...of,
+        ...(await clearing.readClearing(db, {
+          ...of,
+          days: await clearing.findEvenDays(db, { rail, currency, zone }),
+        })),
+      });
+      // A day that was even is taken as it was read then. Should that not add up, the whole history is read: no rest may come from here.
+      return told.rest.minor === 0n
+        ? told
+        : explain({ ...of, ...(await clearing.readClearing(db, { ...of, days: [] })) });
     },
   };
 }

@@ -1,15 +1,9 @@
 import { sql } from "drizzle-orm";
 import type { MakeId } from "../kernel/ids.ts";
 import type { Currency } from "../kernel/money.ts";
-import { column, rowsTable, type Db, type Tx } from "../platform/database.ts";
+import { column, rowsTable, type Tx } from "../platform/database.ts";
 import { sidesOf, type Span } from "./reconciliation-sides.store.ts";
-import {
-  DIFFERENCE_KINDS,
-  type ClearingPart,
-  type ClearingPartName,
-  type Difference,
-  type Reconciliation,
-} from "./reconciliation.ts";
+import { DIFFERENCE_KINDS, type DayTotals, type Difference, type Reconciliation } from "./reconciliation.ts";
 
 /** A row of exceptions is some hundred bytes; a day without any list at all still goes in by pieces. */
 const INSERT_MAX = 5_000;
@@ -47,18 +41,34 @@ export async function hasList(tx: Tx, { rail, from, to }: Span): Promise<boolean
   return row?.has === true;
 }
 
-export async function readTotals(
-  tx: Tx,
-  span: Span,
-): Promise<{ listedMinor: bigint; bookedMinor: bigint; clearingMinor: bigint }> {
-  const [row] = await tx.execute<{ listed: string; booked: string; clearing: string }>(sql`
-    with ${sidesOf(span)}
+/** The day's three sums, and what of it is not the same on all sides, explained or not. */
+export async function readTotals(tx: Tx, span: Span): Promise<DayTotals> {
+  const [row] = await tx.execute<{
+    listed: string;
+    booked: string;
+    clearing: string;
+    uneven: number;
+    unlisted: number;
+    unlisted_minor: string;
+  }>(sql`
+    with ${sidesOf({ ...span, ranges: [span] })},
+    judged as (
+      -- A payment that nothing but our books knows. Those of a whole rail may be so, hence they are kept as a sum.
+      select booked_minor, w.kind = 'payment' and booked_minor is not null and listed_minor is null and elsewhere_minor is null
+        and e.subject is null as is_unlisted
+      from weighed w left join (select distinct subject from payments.exceptions where rail = ${span.rail}) e on e.subject = w.provider_id)
     select (select coalesce(sum(amount_minor), 0) from listed) as listed, (select coalesce(sum(amount_minor), 0) from booked) as booked,
-      (select coalesce(sum(amount_minor), 0) from posted) as clearing`);
+      (select coalesce(sum(amount_minor), 0) from posted) as clearing,
+      ((select count(*) from judged where not is_unlisted) + (select count(*) from otherwise))::integer as uneven,
+      (select count(*) from judged where is_unlisted)::integer as unlisted,
+      (select coalesce(sum(booked_minor), 0) from judged where is_unlisted) as unlisted_minor`);
   return {
     listedMinor: BigInt(row?.listed ?? "0"),
     bookedMinor: BigInt(row?.booked ?? "0"),
     clearingMinor: BigInt(row?.clearing ?? "0"),
+    uneven: row?.uneven ?? 0,
+    unlisted: row?.unlisted ?? 0,
+    unlistedMinor: BigInt(row?.unlisted_minor ?? "0"),
   };
 }
 
@@ -82,7 +92,7 @@ export async function findDifferences(
 ): Promise<{ differences: readonly Difference[]; unlisted: number }> {
   const { rail, from, to } = span;
   const rows = await tx.execute<{ kind: string; subject: string; amount_minor: string; detail: string }>(sql`
-    with ${sidesOf(span)},
+    with ${sidesOf({ ...span, ranges: [span] })},
     found as (
       select case
           when booked_minor is not null and listed_minor is not null then 'amount_differs'
@@ -119,10 +129,7 @@ export async function findDifferences(
       where rail = ${rail} and currency = ${span.currency} and state = 'parked' and reversed_at >= ${at(from)} and reversed_at < ${at(to)}
         and not exists (select from judged j where j.kind = 'reversal_without_payment' and j.subject = v.provider_id)
       union all
-      select 'clearing_differs', coalesce(b.provider_id, 'posting ' || p.id::text), coalesce(p.amount_minor, 0) - coalesce(b.amount_minor, 0),
-        case when b.provider_id is null then 'posted_otherwise' else 'posting_differs' end
-      from posted p full join booked b on b.transaction_id = p.id and b.shortcode = p.shortcode
-      where p.amount_minor is distinct from b.amount_minor)
+      select 'clearing_differs', subject, amount_minor, case when is_unknown then 'posted_otherwise' else 'posting_differs' end from otherwise)
     select kind, subject, amount_minor, detail from all_differences d
     where not exists (select from payments.exceptions e
       where e.rail = ${rail} and e.subject = d.subject and e.kind in ('line_conflict', 'reversal_too_large'))`);
@@ -204,42 +211,4 @@ export async function countOpen(
     select count(*) as count from payments.exceptions
     where rail = ${rail} and on_date = ${on}::date and currency = ${currency} and resolved_at is null`);
   return Number(row?.count ?? 0);
-}
-
-/** The balance of the rail's clearing accounts as it was at the instant, and what it is made of. */
-export async function readClearing(
-  db: Db | Tx,
-  { rail, currency, until }: { rail: string; currency: Currency; until: Date },
-): Promise<{ balanceMinor: bigint; listedMinor: bigint; parts: readonly ClearingPart[] }> {
-  const span: Span = { rail, currency, from: new Date(0), to: until };
-  const rows = await db.execute<{ name: string; count: string; amount_minor: string; named: string }>(sql`
-    with ${sidesOf(span)},
-    parts as (
-      select case
-          when booked_minor is not null and listed_minor is not null then 'amount_differs'
-          when booked_minor is not null then case when elsewhere_minor is null then 'booked_not_listed' else 'listed_later' end
-          when elsewhere_minor is null then 'listed_not_booked' else 'booked_later' end as name,
-        provider_id as subject, coalesce(booked_minor, 0) - coalesce(listed_minor, 0) as amount_minor
-      from weighed
-      union all
-      select 'posted_otherwise', coalesce(b.provider_id, 'posting ' || p.id::text), coalesce(p.amount_minor, 0) - coalesce(b.amount_minor, 0)
-      from posted p full join booked b on b.transaction_id = p.id and b.shortcode = p.shortcode where p.amount_minor is distinct from b.amount_minor)
-    select name, count(*) as count, sum(amount_minor) as amount_minor,
-      count(*) filter (where exists (select from payments.exceptions e where e.rail = ${rail} and e.subject = parts.subject)) as named
-    from parts group by name
-    union all select 'balance', count(*), coalesce(sum(amount_minor), 0), 0 from posted
-    union all select 'listed', count(*), coalesce(sum(amount_minor), 0), 0 from listed`);
-  const minorOf = (name: string): bigint => BigInt(rows.find((row) => row.name === name)?.amount_minor ?? "0");
-  return {
-    balanceMinor: minorOf("balance"),
-    listedMinor: minorOf("listed"),
-    parts: rows
-      .filter(({ name }) => name !== "balance" && name !== "listed")
-      .map((row) => ({
-        name: row.name as ClearingPartName,
-        count: Number(row.count),
-        amount: { minor: BigInt(row.amount_minor), currency },
-        named: Number(row.named),
-      })),
-  };
 }

@@ -40,6 +40,18 @@ export interface Difference {
   readonly detail: string;
 }
 
+/** A day as it was read from all three sides. */
+export interface DayTotals {
+  readonly listedMinor: bigint;
+  readonly bookedMinor: bigint;
+  readonly clearingMinor: bigint;
+  /** Rows that are not the same on all sides, explained or not, but for the unlisted. Zero: this day need not be read again. */
+  readonly uneven: number;
+  /** Payments in our books that no list and no exception names. */
+  readonly unlisted: number;
+  readonly unlistedMinor: bigint;
+}
+
 /** What a day came to, before it is judged. */
 export interface DayFindings {
   /** Whether any list of the provider's speaks for the whole day. */
