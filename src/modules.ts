@@ -102,7 +102,7 @@ export function makeModules({
     channels: channelsOf(config),
     publicUrl,
     clock,
-    httpFor: (channel) => makeOutboundHttp({ baseUrl: baseUrlOf(channel), clock, ...outbound }),
+    httpFor: (channel) => makeOutboundHttp({ baseUrl: baseUrlOf(channel), clock, ...rateOf(channel), ...outbound }),
   });
   const access = makeAccess({ db, clock, makeId });
   const payouts = makePayouts({
@@ -158,6 +158,14 @@ export function makeModules({
     reconciliations: makeReconciliation({ clock, makeId, rails }),
     credit,
     messaging,
+  };
+}
+
+/** A limit below one request a second is a longer window, not a part of a request. */
+function rateOf({ requestsPerSecond: rate }: ChannelConfig): Pick<OutboundSettings, "rate"> {
+  if (rate === undefined) return {};
+  return {
+    rate: rate >= 1 ? { requests: Math.floor(rate), perMs: 1_000 } : { requests: 1, perMs: Math.ceil(1_000 / rate) },
   };
 }
 

@@ -20,6 +20,7 @@ const CHANNEL = z.strictObject({
     .regex(/^[A-Za-z0-9_-]{16,128}$/, "16 to 128 letters, digits, _ or -, such as from: openssl rand -hex 16"),
   sources: z.array(z.string()).default([]),
   confirmByEnquiry: z.boolean().default(false),
+  requestsPerSecond: z.number().positive().max(1_000).optional(),
   settings: z.record(z.string(), z.unknown()),
 });
 const FILE = z.strictObject({ channels: z.array(z.unknown()) });

@@ -35,7 +35,7 @@ export function makeIntentSteps({
       ? { kind: "refused", reason: requestPayment.cannot, isDuplicate: false }
       : mayHaveBeenSent && !open.rail.isRequestRepeatable
         ? { kind: "unknown", reason: "it may have been sent before the program ended" }
-        : await attempt(() => requestPayment(intent));
+        : asKnown(await attempt(() => requestPayment(intent)), mayHaveBeenSent);
     const now = clock.now();
     const step = decideAfterSend(intent, outcome, { now, rules: rulesOf(open) });
     const answer =
@@ -134,6 +134,11 @@ export function makeIntentSteps({
     rethrow(results);
     return claimed.length;
   };
+}
+
+/** Not sent this time says nothing about the time before, when the program ended: the provider is asked, whatever the hour. */
+function asKnown(outcome: RequestOutcome, mayHaveBeenSent: boolean): RequestOutcome {
+  return outcome.kind === "not_sent" && mayHaveBeenSent ? { kind: "unknown", reason: outcome.reason } : outcome;
 }
 
 /** A provider that says only that a payment went back tells of two things: that it was paid, and that it went back. */

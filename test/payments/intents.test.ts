@@ -238,6 +238,16 @@ describe("a process that dies while it sends", () => {
     expect(await counter.read(intent)).toMatchObject({ state: "pending", attempts: 1 });
   });
 
+  test("is asked after when it can be sent no more: the money may have moved before the process died", async () => {
+    const counter = makeCounter();
+    const intent = await dieSending(counter);
+    counter.script.answer = () => ({ kind: "not_sent", reason: "the provider takes nothing now" });
+    counter.script.enquiry = (request) => ({ kind: "report", report: reportOf(request), raw: new Uint8Array() });
+    counter.clock.advance(2 * EXPIRES_MS);
+    await counter.pass(LEASE_MS);
+    expect(await counter.read(intent)).toMatchObject({ state: "completed" });
+  });
+
   test("never makes a phone ring twice on a rail that prompts for every request, as M-Pesa does", async () => {
     const counter = makeCounter({ isRepeatable: false });
     const intent = await dieSending(counter);
