@@ -43,5 +43,6 @@ alter table payments.reconciliations
 create index listed_by_arrival on payments.listed (rail, first_seen_at);
 -- A reversal that came without its name has the name that the list has for it.
 create index listed_reversals on payments.listed (rail, original_provider_id) where kind = 'reversal';
--- Postings of a day that were made long after it; the others are found by their ids. Of those on time it holds none.
-create index transactions_late on ledger.transactions (effective_at) where posted_at - effective_at > interval '1 day';
+-- Postings of a day that were made long after it, or before; the others are found by their ids. Of those on time it holds none.
+create index transactions_astray on ledger.transactions (effective_at)
+  where posted_at - effective_at > interval '6 hours' or posted_at - effective_at < interval '-1 hour';

@@ -1,5 +1,6 @@
 import { sql, type SQL } from "drizzle-orm";
 import type { Currency } from "../kernel/money.ts";
+import { HOUR_MS } from "../kernel/time.ts";
 import type { Range } from "./reconciliation-days.ts";
 
 /** Which transactions of a rail are meant, by their event time. */
@@ -8,13 +9,14 @@ export interface Span extends Range {
   readonly currency: Currency;
 }
 
-const DAY_MS = 86_400_000;
-/** Rows are written after they happened, unless two clocks disagree by more than this. */
-const CLOCKS_DIFFER_MS = 2 * DAY_MS;
-/** A posting that came later after its event than this is found by an index of its own: `ledger.transactions_late`. */
-const LATE_MS = DAY_MS;
-/** Our own processes' clocks, of which one made the id and another the posting. */
-const OWN_CLOCKS_DIFFER_MS = 3_600_000;
+/** Ids tell when a posting was made. One made much later than its event, or before it, is found by `ledger.transactions_astray`. */
+const ASTRAY = sql.raw(
+  "(posted_at - effective_at > interval '6 hours' or posted_at - effective_at < interval '-1 hour')",
+);
+const LATE_MS = 6 * HOUR_MS;
+const EARLY_MS = HOUR_MS;
+/** Of our own processes one made the id and another, whose clock differs, the posting. */
+const OWN_CLOCKS_DIFFER_MS = HOUR_MS;
 
 const at = (instant: Date): SQL => sql`${instant.toISOString()}::timestamptz`;
 
@@ -33,14 +35,14 @@ export const inRanges = (ranges: readonly Range[], instant: SQL): SQL =>
         sql` or `,
       )})`;
 
-/** Ids tell when a posting was made: those of a range were made in it or soon after, the late ones apart. */
+/** Whether an id was made when postings of the ranges are made, those astray apart. */
 const madeAround = (ranges: readonly Range[], id: SQL): SQL =>
   ranges.length === 0
     ? sql`false`
     : sql`(${sql.join(
         ranges.map(
           ({ from, to }) =>
-            sql`${id} >= ${firstId(from.getTime() - CLOCKS_DIFFER_MS)} and ${id} < ${firstId(to.getTime() + LATE_MS + OWN_CLOCKS_DIFFER_MS)}`,
+            sql`${id} >= ${firstId(from.getTime() - EARLY_MS - OWN_CLOCKS_DIFFER_MS)} and ${id} < ${firstId(to.getTime() + LATE_MS + OWN_CLOCKS_DIFFER_MS)}`,
         ),
         sql` or `,
       )})`;
@@ -53,10 +55,10 @@ export const accountsOf = ({ rail, currency }: Pick<Span, "rail" | "currency">):
 
 /** What moved on `accounts` in the ranges, a row a transaction and account: neither what came before nor what came since is read. */
 export const postedIn = (ranges: readonly Range[]): SQL => sql`
-      -- The few late ones first: the planner cannot know that a clearing account has most of all postings.
-      with late as materialized (
+      -- The few astray first: the planner cannot know that a clearing account has most of all postings.
+      with astray as materialized (
         select id, kind, reference, effective_at from ledger.transactions t
-        where posted_at - effective_at > interval '${sql.raw(String(LATE_MS / DAY_MS))} day' and ${inRanges(ranges, sql`effective_at`)}
+        where ${ASTRAY} and ${inRanges(ranges, sql`effective_at`)}
           and not ${madeAround(ranges, sql`id`)})
       select t.id, t.kind, t.reference, t.effective_at as at, a.shortcode, sum(p.amount_minor)::bigint as amount_minor
       from accounts a join ledger.postings p on p.account_id = a.id and ${madeAround(ranges, sql`p.transaction_id`)}
@@ -64,7 +66,7 @@ export const postedIn = (ranges: readonly Range[]): SQL => sql`
       where ${inRanges(ranges, sql`t.effective_at`)} group by t.id, a.shortcode
       union all
       select t.id, t.kind, t.reference, t.effective_at, a.shortcode, sum(p.amount_minor)::bigint
-      from late t cross join lateral (select account_id, amount_minor from ledger.postings where transaction_id = t.id offset 0) p
+      from astray t cross join lateral (select account_id, amount_minor from ledger.postings where transaction_id = t.id offset 0) p
         join accounts a on a.id = p.account_id
       group by t.id, t.kind, t.reference, t.effective_at, a.shortcode`;
 
