@@ -8,9 +8,9 @@ import { parseArgs } from "node:util";
 import { makeIds } from "../src/kernel/ids.ts";
 import { systemClock } from "../src/kernel/time.ts";
 import { makeLedger } from "../src/ledger/ledger.ts";
-import { storeArrivals } from "../src/payments/arrivals.store.ts";
-import type { StatementReport } from "../src/payments/statement-report.ts";
-import { makeStatements, type Statements } from "../src/payments/statements.commands.ts";
+import { storeArrivals } from "../src/payments/inbox/arrivals.store.ts";
+import type { StatementReport } from "../src/payments/statements/statement-report.ts";
+import { makeStatements, type Statements } from "../src/payments/statements/statements.commands.ts";
 import { migrateDatabase, openDatabase } from "../src/platform/database.ts";
 import { requireDatabase, startEmbeddedPostgres } from "../src/platform/embedded-postgres.ts";
 

@@ -15,7 +15,7 @@ import type { Clock } from "./kernel/time.ts";
 import { makeLedger, type Ledger } from "./ledger/ledger.ts";
 import { makeAfricasTalkingGateway } from "./messaging/gateway.africastalking.ts";
 import { makeMessaging, type Messaging } from "./messaging/messaging.ts";
-import { storeArrivals } from "./payments/arrivals.store.ts";
+import { storeArrivals } from "./payments/inbox/arrivals.store.ts";
 import {
   makeAgentCash,
   makeDesk,

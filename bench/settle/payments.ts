@@ -1,6 +1,6 @@
 import type { App } from "../../src/app.ts";
-import type { Arrival } from "../../src/payments/arrivals.ts";
-import { storeArrivals } from "../../src/payments/arrivals.store.ts";
+import type { Arrival } from "../../src/payments/inbox/arrivals.ts";
+import { storeArrivals } from "../../src/payments/inbox/arrivals.store.ts";
 import { parseC2b } from "../../src/payments/rails/daraja/c2b.ts";
 
 export const SHORTCODE = "600966";

@@ -7,8 +7,7 @@ export type E164 = `+${string}`;
 
 /** Reads a number as people and providers write it. `country` is where a number without prefix is from ("KE"). */
 export function parsePhone(text: string, country: string): E164 {
-  if (!isSupportedCountry(country))
-    throw new InvalidInput("A country is two capital letters, such as UG.", "country");
+  if (!isSupportedCountry(country)) throw new InvalidInput("A country is two capital letters, such as UG.", "country");
   const digitsOnly = /^[1-9]\d{9,14}$/.test(text) ? `+${text}` : text;
   // The whole text is the number or nothing is: a number found inside a sentence may be another one's.
   const options = { defaultCountry: country, extract: false };

@@ -5,12 +5,12 @@ import type { Clock } from "../kernel/time.ts";
 import { sqlStateOf, type Db } from "../platform/database.ts";
 import { GroupFull, makeGroupCommit } from "../platform/group-commit.ts";
 import { makeAllowList } from "../platform/allow-list.ts";
-import type { Arrival, ArrivalOutcome } from "./arrivals.ts";
-import { storeArrivals } from "./arrivals.store.ts";
-import { findRemembered } from "./intents.store.ts";
+import type { Arrival, ArrivalOutcome } from "./inbox/arrivals.ts";
+import { storeArrivals } from "./inbox/arrivals.store.ts";
+import { findRemembered } from "./requests/intents.store.ts";
 import type { OpenRail, OpenRails } from "./open-rails.ts";
 import type { FindPayable } from "./payments.ts";
-import { quarantine } from "./quarantine.store.ts";
+import { quarantine } from "./inbox/quarantine.store.ts";
 import type { Answer, Delivery, Door, Outcome, QuarantineReason, Report, Verdict } from "./rails/rail.ts";
 
 export interface RailDoors {

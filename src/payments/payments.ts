@@ -2,9 +2,9 @@ import type { ContractId, IntentId, PayoutId, ReceiptId, TransactionId } from ".
 import type { Currency, Money } from "../kernel/money.ts";
 import type { Line } from "../ledger/ledger.ts";
 import type { Tx } from "../platform/database.ts";
-import type { IntentState } from "./requests.ts";
+import type { IntentState } from "./requests/requests.ts";
 
-export type { IntentState } from "./requests.ts";
+export type { IntentState } from "./requests/requests.ts";
 
 /** A payment that is about to be booked; the money has moved already, so it cannot be refused. */
 export interface Receipt {
@@ -167,8 +167,8 @@ export interface Payout {
   readonly finishedAt: Date | null;
 }
 
-export { makeDesk } from "./desk.commands.ts";
-export { makePayoutReturns } from "./desk-refund.commands.ts";
+export { makeDesk } from "./desk/desk.commands.ts";
+export { makePayoutReturns } from "./desk/desk-refund.commands.ts";
 export {
   APPROVAL_STATES,
   HISTORY_KINDS,
@@ -182,10 +182,10 @@ export {
   type HistoryEvent,
   type Suggestion,
   type SuggestionReason,
-} from "./desk-records.ts";
-export { DESK_TEMPLATES, type Desk, type DeskContracts, type ReceiptHistory, type TellHistory } from "./desk.ts";
-export { listMovements, type Movement } from "./movements.store.ts";
-export { makeAgentCash } from "./cash.commands.ts";
+} from "./desk/desk-records.ts";
+export { DESK_TEMPLATES, type Desk, type DeskContracts, type ReceiptHistory, type TellHistory } from "./desk/desk.ts";
+export { listMovements, type Movement } from "./desk/movements.store.ts";
+export { makeAgentCash } from "./cash/cash.commands.ts";
 export {
   collectionCause,
   saleCause,
@@ -195,32 +195,36 @@ export {
   type HandOver,
   type HandOverState,
   type Officer,
-} from "./cash-records.ts";
-export type { CashLine, CashStatement } from "./cash-statement.ts";
-export type { CommissionKind, CommissionRule } from "./commission.ts";
-export { makeEnquirySteps } from "./enquiries.jobs.ts";
-export { makeIntents, type IntentOrder, type Intents } from "./intents.commands.ts";
-export { makeIntentSteps } from "./intents.jobs.ts";
-export { makeNoticeJobs, type NoticeJobs } from "./notices.jobs.ts";
+} from "./cash/cash-records.ts";
+export type { CashLine, CashStatement } from "./cash/cash-statement.ts";
+export type { CommissionKind, CommissionRule } from "./cash/commission.ts";
+export { makeEnquirySteps } from "./requests/enquiries.jobs.ts";
+export { makeIntents, type IntentOrder, type Intents } from "./requests/intents.commands.ts";
+export { makeIntentSteps } from "./requests/intents.jobs.ts";
+export { makeNoticeJobs, type NoticeJobs } from "./inbox/notices.jobs.ts";
 export { openRails, type ChannelConfig, type OpenRail, type OpenRails } from "./open-rails.ts";
 export { makeRailDoors, type RailDoors } from "./payments.http.ts";
-export { makePayouts, type PayoutOrder, type Payouts } from "./payouts.commands.ts";
-export { makePayoutSteps } from "./payouts.jobs.ts";
-export { makeReceipts, type Receipts } from "./receipts.commands.ts";
-export { makeRequestLoop, type RequestLoop } from "./requests.jobs.ts";
-export { makeReversals, type Reversals } from "./reversals.commands.ts";
-export { makeReconciliation, type Reconciliations } from "./reconciliation.commands.ts";
-export { makeReconciliationSteps } from "./reconciliation.jobs.ts";
-export type { ClearingExplanation, ClearingPart, Reconciliation } from "./reconciliation.ts";
-export { countPending, pageIntents, pagePayouts } from "./requests.store.ts";
+export { makePayouts, type PayoutOrder, type Payouts } from "./requests/payouts.commands.ts";
+export { makePayoutSteps } from "./requests/payouts.jobs.ts";
+export { makeReceipts, type Receipts } from "./receipts/receipts.commands.ts";
+export { makeRequestLoop, type RequestLoop } from "./requests/requests.jobs.ts";
+export { makeReversals, type Reversals } from "./receipts/reversals.commands.ts";
+export { makeReconciliation, type Reconciliations } from "./reconciliation/reconciliation.commands.ts";
+export { makeReconciliationSteps } from "./reconciliation/reconciliation.jobs.ts";
+export type { ClearingExplanation, ClearingPart, Reconciliation } from "./reconciliation/reconciliation.ts";
+export { countPending, pageIntents, pagePayouts } from "./requests/requests.store.ts";
 export { isAble, type Able } from "./rails/rail.ts";
 export { ADAPTERS } from "./rails/registry.ts";
-export type { Exception } from "./exceptions.store.ts";
-export { listSweeps, requestSweep, type Sweep } from "./sweeps.store.ts";
-export { makeSettleLoop, type SettleLoop } from "./settle.jobs.ts";
-export { makeStatements, type ImportOrder, type Statements } from "./statements.commands.ts";
-export { makeStatementDoor } from "./statements.http.ts";
-export { makeStatementImports, type StatementImport, type StatementImports } from "./statement-imports.commands.ts";
-export type { Preview, PreviewLine } from "./statement-preview.ts";
-export type { ImportedLine, KindSum, SavedMapping, StatementReport } from "./statement-report.ts";
-export { makeSweeper, type Sweeper } from "./sweeps.jobs.ts";
+export type { Exception } from "./reconciliation/exceptions.store.ts";
+export { listSweeps, requestSweep, type Sweep } from "./requests/sweeps.store.ts";
+export { makeSettleLoop, type SettleLoop } from "./inbox/settle.jobs.ts";
+export { makeStatements, type ImportOrder, type Statements } from "./statements/statements.commands.ts";
+export { makeStatementDoor } from "./statements/statements.http.ts";
+export {
+  makeStatementImports,
+  type StatementImport,
+  type StatementImports,
+} from "./statements/statement-imports.commands.ts";
+export type { Preview, PreviewLine } from "./statements/statement-preview.ts";
+export type { ImportedLine, KindSum, SavedMapping, StatementReport } from "./statements/statement-report.ts";
+export { makeSweeper, type Sweeper } from "./requests/sweeps.jobs.ts";

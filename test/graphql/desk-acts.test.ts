@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makeHousehold, type Household } from "../support/village.ts";
-import { useDesk } from "../payments/desk-world.ts";
+import { useDesk } from "../payments/desk/desk-world.ts";
 
 const office = useDesk({ approvalAbove: "KES:10000" });
 const { program, db, stray } = office;

@@ -24,7 +24,7 @@ import {
   makeStatementImports,
   makeStatements,
 } from "../../src/payments/payments.ts";
-import { storeArrivals } from "../../src/payments/arrivals.store.ts";
+import { storeArrivals } from "../../src/payments/inbox/arrivals.store.ts";
 import type { Db } from "../../src/platform/database.ts";
 import { makeHttp, type Http } from "../../src/platform/http.ts";
 import { useDatabase } from "../support/database.ts";

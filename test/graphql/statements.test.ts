@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, expect, test } from "vitest";
 import type { OpenRail } from "../../src/payments/payments.ts";
-import { HEADER, KENYA, paymentLine, receiptNumber, SAMPLE } from "../payments/statement-files.ts";
+import { HEADER, KENYA, paymentLine, receiptNumber, SAMPLE } from "../payments/statements/statement-files.ts";
 import { useGraphql, type Person } from "./graphql-app.ts";
 import { REFUSAL } from "./office.ts";
 

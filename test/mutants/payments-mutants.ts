@@ -3,7 +3,7 @@ import type { Mutant } from "./mutant.ts";
 const STANDS = "test/payments/where-money-stands.test.ts";
 const TAKEN_BACK = "test/credit/taken-back.test.ts";
 const COMMISSION = {
-  file: "test/payments/cash-commission.test.ts",
+  file: "test/payments/cash/cash-commission.test.ts",
   test: "many small commissions, some of them taken back, sum to the exact ratio rounded down once, and the fixed parts",
 };
 
@@ -11,7 +11,7 @@ const COMMISSION = {
 export const paymentsMutants: readonly Mutant[] = [
   {
     name: "suspense is opened, but the provider's side is not debited",
-    file: "src/payments/receipts.commands.ts",
+    file: "src/payments/receipts/receipts.commands.ts",
     find: 'accountId: requireId(accounts.get(clearingAccount({ ...receipt, currency }).code), "clearing"),',
     replace: 'accountId: requireId(accounts.get(suspenseAccount(currency).code), "clearing"),',
     caughtBy: {
@@ -21,14 +21,14 @@ export const paymentsMutants: readonly Mutant[] = [
   },
   {
     name: "money for a contract goes to suspense as well",
-    file: "src/payments/receipts.commands.ts",
+    file: "src/payments/receipts/receipts.commands.ts",
     find: '...(destination.kind === "contract" ? destination.credits : suspended),',
     replace: "...suspended,",
     caughtBy: { file: STANDS, test: "money for a contract stands at the provider, and nothing of it in suspense" },
   },
   {
     name: "the same payment for another account is taken for a repeat",
-    file: "src/payments/arrivals.ts",
+    file: "src/payments/inbox/arrivals.ts",
     find: 'creditParty,\n    reference,\n    at?.toISOString() ?? "",',
     replace: 'creditParty,\n    at?.toISOString() ?? "",',
     caughtBy: {
@@ -38,7 +38,7 @@ export const paymentsMutants: readonly Mutant[] = [
   },
   {
     name: "a payment is dated by its arrival",
-    file: "src/payments/arrivals.ts",
+    file: "src/payments/inbox/arrivals.ts",
     find: "paidAt: report.at ?? receivedAt,",
     replace: "paidAt: receivedAt,",
     caughtBy: {
@@ -72,14 +72,14 @@ export const paymentsMutants: readonly Mutant[] = [
   },
   {
     name: "the rest of a commission's minor unit is forgotten",
-    file: "src/payments/commission.ts",
+    file: "src/payments/cash/commission.ts",
     find: "carriedFraction: exact - whole * ratio.denominator }",
     replace: "carriedFraction: 0n }",
     caughtBy: COMMISSION,
   },
   {
     name: "a commission taken back keeps its fixed part",
-    file: "src/payments/commission.ts",
+    file: "src/payments/cash/commission.ts",
     find: "whole + sign * fixedMinor",
     replace: "whole + fixedMinor",
     caughtBy: COMMISSION,

@@ -2,7 +2,7 @@ import { formatDecimal } from "../../simulators/rail/currency.ts";
 import type { SimulatedTransaction } from "../../simulators/rail/face.ts";
 import type { RailSimulator } from "../../simulators/rail/rail-simulator.ts";
 import type { App } from "../../src/app.ts";
-import type { StatementReport } from "../../src/payments/statement-report.ts";
+import type { StatementReport } from "../../src/payments/statements/statement-report.ts";
 
 /** Providers whose portal is the only one to tell some things, and our account there as the books call it. */
 const EXPORTING: Readonly<Record<string, string>> = {

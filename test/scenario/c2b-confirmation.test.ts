@@ -273,6 +273,8 @@ test("every outcome at the door is counted", async () => {
   const response = await fetch(`${program.current.url}/metrics`);
   const text = await response.text();
   for (const outcome of ["stored", "repeated", "conflict", "malformed", "amount_invalid"]) {
-    expect(text).toMatch(new RegExp(`washa_callbacks_total\\{rail="mpesa",door="confirmation",outcome="${outcome}"\\} [1-9]`));
+    expect(text).toMatch(
+      new RegExp(`washa_callbacks_total\\{rail="mpesa",door="confirmation",outcome="${outcome}"\\} [1-9]`),
+    );
   }
 });

@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { parsePhoneNumberFromString, type CountryCode } from "libphonenumber-js";
 import { Refusal } from "../../../kernel/refusal.ts";
 import { canonicalJson } from "../../../platform/idempotency.ts";
-import { columnKey, isFooter, placesOf, type LineReader, type StatementFormat } from "../../statement-format.ts";
+import {
+  columnKey,
+  isFooter,
+  placesOf,
+  type LineReader,
+  type StatementFormat,
+} from "../../statements/statement-format.ts";
 import type { Channel } from "../rail.ts";
 import type { StatementLine } from "../statement-line.ts";
 import { makeAccountFinder } from "./account-pattern.ts";
