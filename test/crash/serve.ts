@@ -14,7 +14,10 @@ let isStopping = false;
 const stop = (): void => {
   if (isStopping) process.exit(1);
   isStopping = true;
-  void app.stop();
+  app.stop().catch((error: unknown) => {
+    process.stderr.write(`${String(error)}\n`);
+    process.exitCode = 1;
+  });
 };
 process.on("SIGINT", stop);
 process.on("SIGTERM", stop);
