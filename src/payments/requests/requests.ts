@@ -91,6 +91,16 @@ export function decideAfterEnquiry(
   { now, rules }: { now: Date; rules: RequestRules },
 ): Step {
   const isOver = now >= standing.expiresAt;
+  // Asked about again because the payment is said to have gone back: whatever is answered, it was paid.
+  if (standing.state === "completed") {
+    const isSilent = outcome.kind === "unreachable" || outcome.kind === "asked";
+    return {
+      state: "completed",
+      wasAccepted: true,
+      nextStepAt: isSilent ? lateCheckAt(standing.expiresAt, now) : undefined,
+      reason: undefined,
+    };
+  }
   const goOn = (reason: string | undefined): Step => ({
     state: isOver ? "expired" : "pending",
     wasAccepted: standing.wasAccepted,
