@@ -7,8 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startSmsGateway, type SmsGatewaySimulator } from "../../simulators/sms-gateway/sms-gateway.ts";
+import { buildApp } from "../../src/app.ts";
+import { parseConfig } from "../../src/config.ts";
 import { migrateDatabase } from "../../src/platform/database.ts";
 import { requireDatabase } from "../../src/platform/embedded-postgres.ts";
+import { importStatements } from "../rails/statements.ts";
 import { countUnfinished, readBooks } from "./books.ts";
 import { makeChance, type Chance } from "./chance.ts";
 import { fastClock } from "./fast-clock.ts";
@@ -190,9 +193,24 @@ async function crashAndCount({ kills, seed, stage, load, staffLoad, rails, datab
   await untilQuiet(stage, { databaseUrl, rails });
   await sweepAll(stage, { rails, office });
   await untilQuiet(stage, { databaseUrl, rails });
+  await importAll(stage, rails);
+  await untilQuiet(stage, { databaseUrl, rails });
   await stage.programs[1]?.kill();
   const code = (await stage.programs[0]?.stop()) ?? null;
   return { killed, code };
+}
+
+/**
+ * Imports every provider's statement beside the running program, as the command line does: what an enquiry would find in an hour or
+ * six, when the payer paid after the program was killed for the last time, the statement tells now.
+ */
+async function importAll({ clock, environments }: Stage, { simulator }: Rails): Promise<void> {
+  const app = await buildApp({ config: parseConfig(environments[0] ?? {}), roles: [], clock: fastClock(clock) });
+  try {
+    await importStatements(app, simulator, { from: new Date(clock.startedAt), to: fastClock(clock).now() });
+  } finally {
+    await app.stop();
+  }
 }
 
 /** Asks for a sweep of every rail that can list, as a person would after such a day, and waits for the lists to be read. */

@@ -22,8 +22,8 @@ export const paymentsMutants: readonly Mutant[] = [
   {
     name: "money for a contract goes to suspense as well",
     file: "src/payments/receipts/receipts.commands.ts",
-    find: '...(destination.kind === "contract" ? destination.credits : suspended),',
-    replace: "...suspended,",
+    find: '...(destination.kind === "contract" ? destination.credits : []),\n        { accountId: suspense, amountMinor: -suspendedMinor },',
+    replace: "{ accountId: suspense, amountMinor: -minor },",
     caughtBy: { file: STANDS, test: "money for a contract stands at the provider, and nothing of it in suspense" },
   },
   {

@@ -188,7 +188,9 @@ function checkRequests(books: Books, truth: Truth): readonly Check[] {
       // M-Pesa knows a reversal by its own name alone. Where the answer with it was lost nobody can ask, and asking twice is
       // no way to find out: the statement tells of one that was made, and one that it does not show is a person's.
       const isUnnamed = rail === "mpesa-ke" && method === "reversal" && !wasAccepted;
-      return isUnnamed && !gone.has(`${rail}/${originalProviderId ?? ""}`)
+      const isNamed = books.exceptions.some((one) => one.kind === "payout_unanswered" && one.subject === id);
+      const isPaid = paidOut.has(bareName(payout.correlation));
+      return (isUnnamed && !gone.has(`${rail}/${originalProviderId ?? ""}`)) || (isNamed && !isPaid)
         ? undefined
         : `${rail} ${method} ${id} is ${state}: ${stateReason ?? ""}`;
     }),

@@ -5,6 +5,7 @@ import type { Clock } from "../../kernel/time.ts";
 import type { AccountId, Ledger } from "../../ledger/ledger.ts";
 import type { Db, Tx } from "../../platform/database.ts";
 import { clearingAccount, payoutsAccount } from "../receipts/accounts.ts";
+import { resolveExceptions } from "../reconciliation/exceptions.store.ts";
 import type { OpenRails } from "../open-rails.ts";
 import type { Payout, PayoutState } from "../payments.ts";
 import * as store from "./payouts.store.ts";
@@ -122,6 +123,12 @@ export function makePayouts({
     return payout;
   }
 
+  /** Whoever was asked to look need not look any more. */
+  async function answered(tx: Tx, { rail, id }: Payout, resolution: string): Promise<void> {
+    const names = [{ rail, kind: "payout_unanswered" as const, subject: id }];
+    await resolveExceptions(tx, { names, at: clock.now(), by: "payouts", resolution });
+  }
+
   const complete: Payouts["complete"] = async (tx, payout, { providerId, at }) => {
     const saved = await store.savePayout(tx, {
       ...payout,
@@ -134,6 +141,7 @@ export function makePayouts({
       now: clock.now(),
     });
     if (!saved) return;
+    await answered(tx, payout, "the provider says that it paid");
     const { onTheWay, clearing } = await accountsOf(tx, payout);
     await post(tx, payout, { kind: "payout_paid", from: onTheWay, to: clearing, at });
   };
@@ -149,6 +157,7 @@ export function makePayouts({
       now,
     });
     if (!saved) return;
+    await answered(tx, payout, "the provider says that it did not pay");
     // Items and contracts are locked before balances, as everybody does who moves money: otherwise two wait for each other.
     await onFailed(tx, payout);
     const { onTheWay } = await accountsOf(tx, payout);
