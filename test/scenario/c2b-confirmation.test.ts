@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { TEST_DARAJA_SECRET, useApp } from "../support/app.ts";
 import { c2bBody, makeHousehold, pay, postC2b } from "../support/village.ts";
-import { DOCUMENTED_BODIES } from "../payments/daraja-bodies.ts";
+import { DOCUMENTED_BODIES } from "../payments/rails/daraja/c2b-bodies.ts";
 import { asKept, keptBy } from "./kept.ts";
 
 const program = useApp();

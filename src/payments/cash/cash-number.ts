@@ -1,3 +1,4 @@
+import { checkDigit } from "../../kernel/check-digit.ts";
 import { InvalidInput } from "../../kernel/refusal.ts";
 
 declare const brand: unique symbol;
@@ -6,26 +7,6 @@ export type CashReceiptNumber = string & { readonly [brand]: "CashReceiptNumber"
 
 /** Numbers that one agent can ever be given. */
 export const SEQUENCE_MAX = 99_999_999;
-
-/** The house's check digit (ADR 0011): it finds every single wrong digit and every swap of neighbours. */
-const DAMM = [
-  "0317598642",
-  "7092154863",
-  "4206871359",
-  "1750983426",
-  "6123045978",
-  "3674209581",
-  "5869720134",
-  "8945362017",
-  "9438617205",
-  "2581436790",
-] as const;
-
-function checkDigit(digits: string): number {
-  let interim = 0;
-  for (const digit of digits) interim = Number(DAMM[interim]?.charAt(Number(digit)));
-  return interim;
-}
 
 /** Writes the n-th number of the agent with this code. */
 export function makeCashReceiptNumber({ code, sequence }: { code: number; sequence: number }): CashReceiptNumber {
