@@ -11,6 +11,7 @@ import { systemClock, type Clock } from "./kernel/time.ts";
 import { makeDeliveryReportRouter } from "./messaging/messaging.http.ts";
 import { startMessageJobs } from "./messaging/messaging.jobs.ts";
 import {
+  makeEnquiryEnds,
   makeEnquirySteps,
   makeIntentSteps,
   makeNoticeJobs,
@@ -94,6 +95,7 @@ export async function buildApp({
     checks: { database: () => db.execute(sql`select 1`) },
   });
   const { rails, payouts } = modules;
+  const ends = makeEnquiryEnds({ clock, makeId, rails });
   const notices = makeNoticeJobs({
     database,
     clock,
@@ -101,6 +103,7 @@ export async function buildApp({
     makeCorrelation: randomUUID,
     rails,
     payouts,
+    ends,
     onFailure: ({ noticeId, error, setAside }) => {
       counters.poisoned.inc({ set_aside: String(setAside) });
       log.error({ noticeId: noticeId.toString(), error, setAside }, "A notice cannot be acted upon.");
@@ -119,7 +122,7 @@ export async function buildApp({
     steps: [
       makeIntentSteps({ database, clock, makeId, rails }),
       makePayoutSteps({ database, clock, makeId, rails, payouts }),
-      makeEnquirySteps({ database, clock, rails }),
+      makeEnquirySteps({ database, clock, rails, ends }),
       async () => ((await sweeper.once()) > 0 ? 1 : 0),
       makeReconciliationSteps({ database, clock, rails, reconciliations: modules.reconciliations }),
     ],

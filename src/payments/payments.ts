@@ -198,6 +198,7 @@ export {
 } from "./cash/cash-records.ts";
 export type { CashLine, CashStatement } from "./cash/cash-statement.ts";
 export type { CommissionKind, CommissionRule } from "./cash/commission.ts";
+export { makeEnquiryEnds } from "./requests/enquiries.commands.ts";
 export { makeEnquirySteps } from "./requests/enquiries.jobs.ts";
 export { makeIntents, type IntentOrder, type Intents } from "./requests/intents.commands.ts";
 export { makeIntentSteps } from "./requests/intents.jobs.ts";

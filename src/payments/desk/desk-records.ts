@@ -46,8 +46,6 @@ export type DeskAct =
   /** Gives a contract money, or takes some. */
   | { readonly kind: "adjust"; readonly contractId: ContractId; readonly amountMinor: bigint };
 
-export type DeskActKind = DeskAct["kind"];
-
 /** What an act made, small enough to be kept as the outcome of a command. */
 export interface DeskDone {
   readonly [name: string]: Json;

@@ -1,3 +1,4 @@
+import { findException, resolveExceptionById } from "../reconciliation/exceptions.store.ts";
 import type { Money } from "../../kernel/money.ts";
 import { Forbidden, InvalidInput, NotAllowedNow, NotFound, Refusal } from "../../kernel/refusal.ts";
 import type { Tx } from "../../platform/database.ts";
@@ -191,8 +192,8 @@ export function makeDesk(deps: DeskDeps): Desk {
   const resolveException: Desk["resolveException"] = async (tx, { id, by, resolution: text }) => {
     requireOffice(by);
     const resolution = parseDeskReason(text, "resolution");
-    const isClosed = await store.resolveExceptionById(tx, { id, at: clock.now(), by: by.actor, resolution });
-    const exception = await store.findException(tx, id);
+    const isClosed = await resolveExceptionById(tx, { id, at: clock.now(), by: by.actor, resolution });
+    const exception = await findException(tx, id);
     if (exception === undefined) throw new NotFound("exception", "id");
     if (!isClosed) throw new NotAllowedNow("This exception is closed already.");
     return exception;
@@ -210,7 +211,7 @@ export function makeDesk(deps: DeskDeps): Desk {
     history: makeDeskHistory(deps),
     causesOf,
     exceptions: listExceptions,
-    findException: store.findException,
+    findException,
     resolveException,
   };
 }

@@ -4,7 +4,6 @@ import type { Currency } from "../../kernel/money.ts";
 import { column, type Db, type Tx } from "../../platform/database.ts";
 import { canonicalJson } from "../../platform/idempotency.ts";
 import type { Approval, ApprovalId, ApprovalState, DeskAct, DeskDone } from "./desk-records.ts";
-import type { Exception, ExceptionKind } from "../reconciliation/exceptions.store.ts";
 
 /** Puts money that could not be paid out back into suspense, for the reason for which it lay there before. */
 export async function returnToSuspense(
@@ -144,48 +143,4 @@ export async function decideApproval(
   await tx.execute(sql`
     update payments.approvals set state = ${state}, decided_by = ${decidedBy}, decided_at = ${decidedAt.toISOString()}, decision = ${decision},
       outcome = ${outcome === null ? null : JSON.stringify(outcome)}::jsonb where id = ${id} and state = 'proposed'`);
-}
-
-/** Closes an exception by its id; nothing when it is closed or unknown. */
-export async function resolveExceptionById(
-  tx: Tx,
-  { id, at, by, resolution }: { id: string; at: Date; by: string; resolution: string },
-): Promise<boolean> {
-  const rows = await tx.execute(sql`
-    update payments.exceptions set resolved_at = ${at.toISOString()}, resolved_by = ${by}, resolution = ${resolution}
-    where id = ${id}::uuid and resolved_at is null returning 1`);
-  return rows.length === 1;
-}
-
-export async function findException(db: Db | Tx, id: string): Promise<Exception | undefined> {
-  const [row] = await db.execute<{
-    id: string;
-    rail: string;
-    kind: ExceptionKind;
-    subject: string;
-    on_date: string;
-    amount_minor: string;
-    currency: Currency;
-    detail: string;
-    opened_at: string;
-    resolved_at: string | null;
-    resolved_by: string | null;
-    resolution: string | null;
-  }>(sql`
-    select id, rail, kind, subject, on_date::text, amount_minor, currency, detail, opened_at, resolved_at, resolved_by, resolution
-    from payments.exceptions where id = ${id}::uuid`);
-  if (row === undefined) return undefined;
-  return {
-    id: row.id,
-    rail: row.rail,
-    kind: row.kind,
-    subject: row.subject,
-    onDate: row.on_date,
-    amount: { minor: BigInt(row.amount_minor), currency: row.currency },
-    detail: row.detail,
-    openedAt: new Date(row.opened_at),
-    resolvedAt: row.resolved_at === null ? null : new Date(row.resolved_at),
-    resolvedBy: row.resolved_by,
-    resolution: row.resolution,
-  };
 }

@@ -1,9 +1,8 @@
 import { MINUTE_MS, localDateOf, type Clock } from "../../kernel/time.ts";
 import type { MakeId } from "../../kernel/ids.ts";
 import { isTransient, type Database, type Tx } from "../../platform/database.ts";
-import { isPaymentEvidence, type Arrival } from "./arrivals.ts";
-import { storeArrivals } from "./arrivals.store.ts";
 import { UNKNOWN_TIMES_MAX } from "../requests/enquiries.jobs.ts";
+import type { EnquiryEnds } from "../requests/enquiries.commands.ts";
 import * as enquiries from "../requests/enquiries.store.ts";
 import { openExceptions } from "../reconciliation/exceptions.store.ts";
 import * as intents from "../requests/intents.store.ts";
@@ -36,6 +35,7 @@ export function makeNoticeJobs({
   makeCorrelation,
   rails,
   payouts,
+  ends,
   onFailure,
 }: {
   database: Database;
@@ -44,6 +44,7 @@ export function makeNoticeJobs({
   makeCorrelation: () => string;
   rails: OpenRails;
   payouts: Payouts;
+  ends: EnquiryEnds;
   onFailure: (fault: { noticeId: bigint; error: unknown; setAside: boolean }) => void;
 }): NoticeJobs {
   async function act(tx: Tx, notice: Notice): Promise<void> {
@@ -105,8 +106,9 @@ export function makeNoticeJobs({
         await except(tx, notice, "A payout that nobody here asked for.");
       return;
     }
-    // The address where it came is known to the provider alone, so it may end the payout; a hint only makes us ask.
-    if (!notice.isEvidence && notice.form === "callback") await wakePayout(tx, payout.id, clock.now());
+    // Where callbacks can be evidence, the address that was made for the payout is known to the provider alone.
+    const isHint = !notice.isEvidence && rails.get(rail)?.rail.callbackIs === "hint";
+    if (isHint) await wakePayout(tx, payout.id, clock.now());
     else if (report.transactionStatus === "completed")
       await payouts.complete(tx, payout, {
         providerId: report.transactionReference?.toUpperCase(),
@@ -138,71 +140,31 @@ export function makeNoticeJobs({
         return;
       }
     }
-    if (report.transactionStatus === "completed" && report.transactionReference !== undefined)
-      await enquire(tx, notice, report.transactionReference);
-    else if (report.transactionStatus === "completed") await keepUnusable(tx, notice);
+    if (report.transactionStatus !== "completed") return;
+    // Evidence that could be booked never comes here: what an answer leaves out, asking once more does not bring.
+    if (report.transactionReference === undefined || notice.isEvidence) await keepUnusable(tx, notice);
+    else await enquire(tx, notice, report.transactionReference);
   }
 
-  /** A prompt's hint that names a payment: where a request cannot be asked about, its payment can. */
+  /** Where asking about a request does not name the payment that answered it, the payment is asked about. */
   async function wakeForHint(tx: Tx, notice: Notice, intent: Pick<Intent, "id">): Promise<void> {
-    const reference = notice.report.transactionReference;
-    if (notice.report.transactionStatus === "completed" && reference !== undefined && hasForm(notice, "stk"))
+    const { transactionStatus, transactionReference: reference } = notice.report;
+    const namesPayment = rails.get(notice.rail)?.rail.enquiryNamesPayment ?? true;
+    if (transactionStatus === "completed" && reference !== undefined && !namesPayment)
       await enquire(tx, notice, reference);
     else await intents.wake(tx, { id: intent.id, now: clock.now() });
   }
 
-  const hasForm = (notice: Notice, form: string): boolean => notice.form === form;
-
   /** The answer of an asynchronous enquiry: its address was made for it, so it counts as the provider's word. */
-  async function hearAnswer(tx: Tx, notice: Notice, enquiry: enquiries.Enquiry): Promise<void> {
-    const { report } = notice;
-    const isSame = report.transactionReference === undefined || report.transactionReference === enquiry.providerId;
-    if (report.transactionStatus === "completed" && isSame) {
-      const claim = await claimOf(tx, enquiry);
-      const arrival: Arrival = {
-        ...notice,
-        form: "enquiry",
-        source: "enquiry",
-        isEvidence: true,
-        report: answerWithClaim(report, claim),
-      };
-      if (isPaymentEvidence(arrival)) {
-        await storeArrivals(tx, [arrival]);
-        await enquiries.saveEnquiry(tx, { ...enquiry, state: "agreed", outcome: undefined, nextStepAt: undefined });
-      }
-    } else if (report.transactionStatus === "failed" && enquiry.attempts >= UNKNOWN_TIMES_MAX) {
-      // Sooner it may be too fresh for the provider's own enquiry: it is asked about again.
-      await enquiries.saveEnquiry(tx, {
-        ...enquiry,
-        state: "disagreed",
-        outcome: report.statusReason,
-        nextStepAt: undefined,
-      });
-      const claim = await claimOf(tx, enquiry);
-      await disagree(tx, claim ?? notice, { enquiry, detail: report.statusReason ?? "failed" });
-    }
-  }
-
-  async function claimOf(tx: Tx, { noticeId }: enquiries.Enquiry): Promise<Notice | undefined> {
-    return await store.findNotice(tx, noticeId);
-  }
-
-  /** What somebody told is kept for a person, as it came; the provider's no stands beside it. */
-  async function disagree(
-    tx: Tx,
-    claim: Notice,
-    { enquiry, detail }: { enquiry: enquiries.Enquiry; detail: string },
-  ): Promise<void> {
-    await quarantine(tx, {
-      rail: claim.rail,
-      door: claim.form,
-      reason: "enquiry_disagrees",
-      detail: `The provider does not confirm it: ${detail}.`.slice(0, 500),
-      providerId: enquiry.providerId,
-      sourceAddress: claim.sourceAddress,
-      raw: claim.raw,
-      receivedAt: clock.now(),
-    });
+  async function hearAnswer(tx: Tx, { report, raw }: Notice, enquiry: enquiries.Enquiry): Promise<void> {
+    const { transactionStatus, transactionReference } = report;
+    const isSame = transactionReference === undefined || transactionReference === enquiry.providerId;
+    // Sooner a no may only say that it is too fresh for the provider's own enquiry: it is asked about again.
+    const isNo = transactionStatus === "failed" && enquiry.attempts >= UNKNOWN_TIMES_MAX;
+    if (!isNo && !(transactionStatus === "completed" && isSame)) return;
+    const claim = await store.findNotice(tx, enquiry.noticeId);
+    if (isNo) await ends.refuse(tx, enquiry, { state: "disagreed", why: report.statusReason ?? "failed", claim });
+    else await ends.agree(tx, enquiry, { answer: report, raw, claim });
   }
 
   async function enquire(tx: Tx, notice: Notice, providerId: string): Promise<void> {
@@ -229,7 +191,9 @@ export function makeNoticeJobs({
       rail: notice.rail,
       door: notice.form,
       reason: "intent_unknown",
-      detail: "It names no request of ours, and the rail cannot be asked about it.",
+      detail: notice.isEvidence
+        ? "The provider confirms a payment, but tells no amount, and it names no request of ours that would."
+        : "It names no request of ours, and the rail cannot be asked about it.",
       providerId: notice.report.transactionReference,
       sourceAddress: notice.sourceAddress,
       raw: notice.raw,
@@ -309,19 +273,5 @@ export function makeNoticeJobs({
         return done;
       }
     },
-  };
-}
-
-/** An answer that leaves facts out takes them from the claim that it confirms, but never the amount. */
-function answerWithClaim(answer: Arrival["report"], claim: Notice | undefined): Arrival["report"] {
-  if (claim === undefined) return answer;
-  return {
-    ...answer,
-    correlation: claim.report.correlation,
-    reference: answer.reference.trim() === "" ? claim.report.reference : answer.reference,
-    creditParty: claim.report.creditParty,
-    payer: claim.report.payer.hash === undefined ? answer.payer : claim.report.payer,
-    at: answer.at ?? claim.report.at,
-    type: claim.report.type,
   };
 }

@@ -126,13 +126,3 @@ export async function postponeNotice(
     where notice_id = ${id.toString()}::bigint`);
   return { setAside: next === undefined };
 }
-
-export async function findNotices(
-  db: Db | Tx,
-  { rail, providerId, correlations }: { rail: string; providerId: string; correlations: readonly string[] },
-): Promise<readonly Notice[]> {
-  const rows = await db.execute<Row>(sql`
-    select * from payments.notices where rail = ${rail} and (provider_id = ${providerId} or original_provider_id = ${providerId}
-      or correlation = any(${`{${correlations.map((one) => `"${one.replace(/["\\]/g, "\\$&")}"`).join(",")}}`}::text[])) order by id limit 200`);
-  return rows.map(noticeOf);
-}

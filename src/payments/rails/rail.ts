@@ -247,6 +247,8 @@ export interface Rail {
   /** The same of money that we pay out to a phone. A reversal of a payment is always sent once. */
   readonly isRefundRepeatable: boolean;
   readonly enquirySchedule: EnquirySchedule;
+  /** Whether asking about a request names the payment that answered it. Of M-Pesa's prompts one hears only that they were paid. */
+  readonly enquiryNamesPayment: boolean;
   /** There is no default: every adapter says how it knows its caller. `memory` is what `requestPayment` asked to keep. */
   verify(delivery: Delivery, recall: Recall): Promise<Verdict>;
   /** Raw bytes to reports. Pure in the delivery. What cannot be read exactly comes back with a reason. */

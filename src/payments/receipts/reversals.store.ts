@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { ReceiptId, TransactionId } from "../../kernel/ids.ts";
 import type { Currency, Money } from "../../kernel/money.ts";
-import { rowsTable, type Db, type Tx } from "../../platform/database.ts";
+import { rowsTable, type Tx } from "../../platform/database.ts";
 
 /** A payment that the provider took back. */
 export interface Reversal {
@@ -133,10 +133,4 @@ export async function reversedMinor(tx: Tx, receiptId: ReceiptId): Promise<bigin
   const [row] = await tx.execute<{ total: string }>(sql`
     select coalesce(sum(amount_minor), 0) as total from payments.reversals where receipt_id = ${receiptId} and state = 'applied'`);
   return BigInt(row?.total ?? "0");
-}
-
-export async function listOfReceipt(db: Db | Tx, receiptId: ReceiptId): Promise<readonly Reversal[]> {
-  const rows = await db.execute<Row>(sql`
-    select * from payments.reversals where receipt_id = ${receiptId} order by reversed_at, id`);
-  return rows.map(reversalOf);
 }

@@ -72,6 +72,24 @@ interface Row extends Record<string, unknown> {
   resolution: string | null;
 }
 
+const COLUMNS = sql.raw(
+  "id, rail, kind, subject, on_date::text, amount_minor, currency, detail, opened_at, resolved_at, resolved_by, resolution",
+);
+
+const exceptionOf = (row: Row): Exception => ({
+  id: row.id,
+  rail: row.rail,
+  kind: row.kind,
+  subject: row.subject,
+  onDate: row.on_date,
+  amount: { minor: BigInt(row.amount_minor), currency: row.currency },
+  detail: row.detail,
+  openedAt: new Date(row.opened_at),
+  resolvedAt: row.resolved_at === null ? null : new Date(row.resolved_at),
+  resolvedBy: row.resolved_by,
+  resolution: row.resolution,
+});
+
 /** Open ones, oldest first. */
 export async function listExceptions(
   db: Db | Tx,
@@ -82,23 +100,26 @@ export async function listExceptions(
   }: { rail?: string | undefined; first: number; after?: { openedAt: Date; id: string } | undefined },
 ): Promise<readonly Exception[]> {
   const rows = await db.execute<Row>(sql`
-    select id, rail, kind, subject, on_date::text, amount_minor, currency, detail, opened_at, resolved_at, resolved_by, resolution
-    from payments.exceptions where resolved_at is null and (${rail ?? null}::text is null or rail = ${rail ?? null})
+    select ${COLUMNS} from payments.exceptions where resolved_at is null and (${rail ?? null}::text is null or rail = ${rail ?? null})
       and (${after?.id ?? null}::uuid is null or (opened_at, id) > (${after?.openedAt.toISOString() ?? null}::timestamptz, ${after?.id ?? null}::uuid))
     order by opened_at, id limit ${first}`);
-  return rows.map((row) => ({
-    id: row.id,
-    rail: row.rail,
-    kind: row.kind,
-    subject: row.subject,
-    onDate: row.on_date,
-    amount: { minor: BigInt(row.amount_minor), currency: row.currency },
-    detail: row.detail,
-    openedAt: new Date(row.opened_at),
-    resolvedAt: row.resolved_at === null ? null : new Date(row.resolved_at),
-    resolvedBy: row.resolved_by,
-    resolution: row.resolution,
-  }));
+  return rows.map(exceptionOf);
+}
+
+export async function findException(db: Db | Tx, id: string): Promise<Exception | undefined> {
+  const [row] = await db.execute<Row>(sql`select ${COLUMNS} from payments.exceptions where id = ${id}::uuid`);
+  return row === undefined ? undefined : exceptionOf(row);
+}
+
+/** Closes an exception by its id; nothing when it is closed or unknown. */
+export async function resolveExceptionById(
+  tx: Tx,
+  { id, at, by, resolution }: { id: string; at: Date; by: string; resolution: string },
+): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    update payments.exceptions set resolved_at = ${at.toISOString()}, resolved_by = ${by}, resolution = ${resolution}
+    where id = ${id}::uuid and resolved_at is null returning 1`);
+  return rows.length === 1;
 }
 
 /** Closes exceptions by name: because a person explained them, or because the money was found. */

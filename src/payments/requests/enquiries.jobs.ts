@@ -1,12 +1,11 @@
 import { DAY_MS, HOUR_MS, type Clock } from "../../kernel/time.ts";
 import type { Database } from "../../platform/database.ts";
-import { storeArrivals } from "../inbox/arrivals.store.ts";
+import type { EnquiryEnds } from "./enquiries.commands.ts";
 import * as store from "./enquiries.store.ts";
 import type { Enquiry } from "./enquiries.store.ts";
 import { rethrow } from "./intents.jobs.ts";
 import * as notices from "../inbox/notices.store.ts";
 import type { OpenRails } from "../open-rails.ts";
-import { quarantine } from "../inbox/quarantine.store.ts";
 import { isAble, type EnquiryOutcome } from "../rails/rail.ts";
 import { LEASE_MS } from "./requests.ts";
 
@@ -22,10 +21,12 @@ export function makeEnquirySteps({
   database,
   clock,
   rails,
+  ends,
 }: {
   database: Database;
   clock: Clock;
   rails: OpenRails;
+  ends: EnquiryEnds;
 }): (limit: number) => Promise<number> {
   async function step(enquiry: Enquiry): Promise<void> {
     const open = rails.get(enquiry.rail);
@@ -49,30 +50,8 @@ export function makeEnquirySteps({
     const isOld = now.getTime() - enquiry.createdAt.getTime() > GIVE_UP_AFTER_MS;
     const nextStepAt = new Date(now.getTime() + pauseMs(enquiry.attempts));
     await database.db.transaction(async (tx) => {
-      const end = (state: Enquiry["state"], text: string | undefined): Promise<void> =>
-        store.saveEnquiry(tx, { ...enquiry, state, outcome: text, nextStepAt: undefined });
       if (outcome.kind === "report" && outcome.report.transactionStatus === "completed") {
-        const reference =
-          outcome.report.reference.trim() === "" ? (claim?.report.reference ?? "") : outcome.report.reference;
-        await storeArrivals(tx, [
-          {
-            rail: enquiry.rail,
-            form: "enquiry",
-            source: "enquiry",
-            isEvidence: true,
-            report: {
-              ...outcome.report,
-              reference,
-              transactionReference: outcome.report.transactionReference ?? enquiry.providerId,
-              at: outcome.report.at ?? claim?.report.at,
-              correlation: outcome.report.correlation ?? claim?.report.correlation,
-            },
-            raw: outcome.raw,
-            sourceAddress: "-",
-            receivedAt: now,
-          },
-        ]);
-        await end("agreed", undefined);
+        await ends.agree(tx, enquiry, { answer: outcome.report, raw: outcome.raw, claim });
         return;
       }
       const isNo =
@@ -83,18 +62,7 @@ export function makeEnquirySteps({
         return;
       }
       const why = outcome.kind === "report" ? (outcome.report.statusReason ?? "failed") : outcome.kind;
-      await end(isNo ? "disagreed" : "unanswered", why);
-      if (claim !== undefined)
-        await quarantine(tx, {
-          rail: claim.rail,
-          door: claim.form,
-          reason: "enquiry_disagrees",
-          detail: `The provider does not confirm it: ${why}.`.slice(0, 500),
-          providerId: enquiry.providerId,
-          sourceAddress: claim.sourceAddress,
-          raw: claim.raw,
-          receivedAt: now,
-        });
+      await ends.refuse(tx, enquiry, { state: isNo ? "disagreed" : "unanswered", why, claim });
     });
   }
 

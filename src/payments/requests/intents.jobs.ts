@@ -1,8 +1,7 @@
 import type { MakeId } from "../../kernel/ids.ts";
-import { localDateOf, type Clock } from "../../kernel/time.ts";
-import type { Database, Tx } from "../../platform/database.ts";
-import { storeArrivals } from "../inbox/arrivals.store.ts";
-import { openExceptions } from "../reconciliation/exceptions.store.ts";
+import type { Clock } from "../../kernel/time.ts";
+import type { Database } from "../../platform/database.ts";
+import { storeAnswer } from "../inbox/answers.store.ts";
 import * as store from "./intents.store.ts";
 import type { ClaimedIntent } from "./intents.store.ts";
 import type { OpenRail, OpenRails } from "../open-rails.ts";
@@ -64,49 +63,21 @@ export function makeIntentSteps({
     const now = clock.now();
     await database.db.transaction(async (tx) => {
       if (outcome.kind === "report" && outcome.report.transactionStatus === "completed")
-        await book(tx, { open, intent, outcome, now });
+        await storeAnswer(
+          tx,
+          {
+            rail: intent.rail,
+            zone: open.config.zone,
+            reports: reportsOf(outcome.report, intent),
+            raw: outcome.raw,
+            at: now,
+            subject: intent.correlation,
+            amount: intent.amount,
+          },
+          makeId,
+        );
       const step = decideAfterEnquiry(intent, outcome, { now, rules: rulesOf(open) });
       await store.saveStep(tx, { id: intent.id, expected: intent.state, step, isEnquiry: true, now });
-    });
-  }
-
-  async function book(
-    tx: Tx,
-    {
-      open,
-      intent,
-      outcome,
-      now,
-    }: { open: OpenRail; intent: ClaimedIntent; outcome: EnquiryOutcome & { kind: "report" }; now: Date },
-  ): Promise<void> {
-    const { report, raw } = outcome;
-    const [stored] = await storeArrivals(
-      tx,
-      reportsOf(report, intent).map((one) => ({
-        rail: intent.rail,
-        form: "enquiry",
-        source: "enquiry",
-        isEvidence: true,
-        report: { ...one, correlation: intent.correlation },
-        raw,
-        sourceAddress: "-",
-        receivedAt: now,
-      })),
-    );
-    if (stored !== "conflict") return;
-    await openExceptions(tx, {
-      at: now,
-      exceptions: [
-        {
-          id: makeId(),
-          rail: intent.rail,
-          kind: "amount_differs",
-          subject: report.transactionReference ?? intent.correlation,
-          onDate: localDateOf(now, open.config.zone),
-          amount: report.amount ?? intent.amount,
-          detail: "The provider's answer names another amount than the payment that is booked.",
-        },
-      ],
     });
   }
 
@@ -144,10 +115,11 @@ function asKnown(outcome: RequestOutcome, mayHaveBeenSent: boolean): RequestOutc
 /** A provider that says only that a payment went back tells of two things: that it was paid, and that it went back. */
 function reportsOf(report: Report, intent: ClaimedIntent): readonly Report[] {
   const { originalTransactionReference: original } = report;
-  if (report.type !== "reversal" || original === undefined) return [report];
+  const answer = { ...report, correlation: intent.correlation };
+  if (report.type !== "reversal" || original === undefined) return [answer];
   // As the rail would have told it before it went back, without an amount where it tells none: the same facts are no conflict.
   const paid: Report = {
-    ...report,
+    ...answer,
     type: "billpay",
     transactionReference: original,
     originalTransactionReference: undefined,

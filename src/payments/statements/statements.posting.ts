@@ -1,3 +1,4 @@
+import { bankAccount, feesAccount } from "../receipts/accounts.ts";
 import { IdempotencyConflict } from "../../kernel/refusal.ts";
 import type { AccountId, Entry, Ledger } from "../../ledger/ledger.ts";
 import type { Tx } from "../../platform/database.ts";
@@ -38,8 +39,8 @@ async function makeEntries(
   const { name: rail, currency } = channel;
   const ids = await ledger.openAccounts(tx, [
     { code: `system/clearing/${rail}/${shortcode}/${currency}`, kind: "asset", currency },
-    { code: `system/fees/${rail}/${currency}`, kind: "expense", currency },
-    { code: `system/bank/${currency}`, kind: "asset", currency },
+    feesAccount(rail, currency),
+    bankAccount(currency),
   ]);
   const [clearing, fees, bank] = ids;
   if (clearing === undefined || fees === undefined || bank === undefined)

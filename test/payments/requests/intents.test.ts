@@ -60,6 +60,7 @@ function makeCounter({ isRepeatable = true }: { isRepeatable?: boolean } = {}) {
     callbackIs: "evidence",
     isRequestRepeatable: isRepeatable,
     isRefundRepeatable: isRepeatable,
+    enquiryNamesPayment: true,
     enquirySchedule: { firstAfterMs: FIRST_LOOK_MS, expiresAfterMs: EXPIRES_MS },
     verify: () => Promise.resolve({ trust: "signed" }),
     parse: () => ({ ok: true, reports: [] }),

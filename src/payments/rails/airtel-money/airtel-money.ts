@@ -52,6 +52,7 @@ export const airtelMoney: Adapter<AirtelMoneySettings> = {
       callbackIs: "hint",
       isRequestRepeatable: true,
       isRefundRepeatable: true,
+      enquiryNamesPayment: true,
       enquirySchedule: { firstAfterMs: FIRST_ENQUIRY_AFTER_MS, expiresAfterMs: EXPIRES_AFTER_MS },
       verify: (delivery) => Promise.resolve(verifyHash(delivery.raw, settings.callbackKey)),
       parse: (delivery) => parseCallback(delivery.raw, creditParty),

@@ -70,6 +70,7 @@ function openDaraja(settings: DarajaSettings, tools: RailTools): Rail {
     callbackIs: "evidence",
     isRequestRepeatable: false,
     isRefundRepeatable: true,
+    enquiryNamesPayment: false,
     enquirySchedule: ENQUIRY_SCHEDULE,
     // M-Pesa signs nothing: the secret address and the list of allowed callers are all there is, and the door checks both.
     verify: async () => Promise.resolve({ trust: "unsigned" }),

@@ -21,6 +21,7 @@ export const flutterwave: Adapter<FlutterwaveSettings> = {
       callbackIs: "hint",
       isRequestRepeatable: false,
       isRefundRepeatable: false,
+      enquiryNamesPayment: true,
       enquirySchedule: { firstAfterMs: 30 * SECOND_MS, expiresAfterMs: 15 * MINUTE_MS },
       verify: async (delivery) => verifyHash(delivery, settings.verifHash),
       parse: (delivery) => parseFlutterwaveEvent(delivery, tools.channel),

@@ -26,6 +26,7 @@ function openGsma(settings: GsmaSettings, tools: RailTools): Rail {
     callbackIs: settings.callbackKey === undefined ? "hint" : "evidence",
     isRequestRepeatable: true,
     isRefundRepeatable: true,
+    enquiryNamesPayment: true,
     enquirySchedule: { firstAfterMs: 20 * SECOND_MS, expiresAfterMs: 30 * MINUTE_MS },
     verify: (delivery) => Promise.resolve(verifyGsma(delivery, settings)),
     parse: (delivery) => parse(delivery, { settings, tools }),

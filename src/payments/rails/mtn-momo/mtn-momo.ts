@@ -52,6 +52,7 @@ export const mtnMomo: Adapter<MtnMomoSettings> = {
       callbackIs: "hint",
       isRequestRepeatable: true,
       isRefundRepeatable: true,
+      enquiryNamesPayment: true,
       enquirySchedule: { firstAfterMs: FIRST_ENQUIRY_AFTER_MS, expiresAfterMs: EXPIRES_AFTER_MS },
       verify: () => Promise.resolve({ trust: "unsigned" }),
       parse: (delivery) => parseCallback(delivery, settings),

@@ -20,6 +20,7 @@ export const orangeWebpay: Adapter<OrangeWebpaySettings> = {
       // An order's name is taken once; the same again is refused, not answered with the first page.
       isRequestRepeatable: false,
       isRefundRepeatable: false,
+      enquiryNamesPayment: true,
       // The page lives ten minutes.
       enquirySchedule: { firstAfterMs: 30 * SECOND_MS, expiresAfterMs: 10 * MINUTE_MS },
       verify: verifyNotification,

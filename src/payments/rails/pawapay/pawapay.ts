@@ -26,6 +26,7 @@ function openPawapay(settings: PawapaySettings, tools: RailTools): Rail {
     callbackIs: settings.requireSignature ? "evidence" : "hint",
     isRequestRepeatable: true,
     isRefundRepeatable: true,
+    enquiryNamesPayment: true,
     enquirySchedule: { firstAfterMs: 30 * SECOND_MS, expiresAfterMs: 30 * MINUTE_MS },
     verify: (delivery) => verifyPawapay(delivery, settings),
     parse: ({ raw, receivedAt }) => readPayment(findJson(raw), { channel: tools.channel, now: receivedAt }),

@@ -20,9 +20,6 @@ const FORMATS = {
 export type TimeFormat = keyof typeof FORMATS;
 export const TIME_FORMATS = Object.keys(FORMATS) as readonly TimeFormat[] as readonly [TimeFormat, ...TimeFormat[]];
 
-/** Whether a date without a time is expected, to which another column may add the time. */
-export const isDateOnly = (format: TimeFormat): boolean => !FORMATS[format].time;
-
 const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/;
 const CLOCK = /^([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?:\.\d+)?$/;
 

@@ -21,6 +21,7 @@ export const wave: Adapter<WaveSettings> = {
       // By its key; and were it to make two pages, the payer is sent the address of one.
       isRequestRepeatable: true,
       isRefundRepeatable: true,
+      enquiryNamesPayment: true,
       // A page that Wave made tells by itself when it has expired; one that Wave never heard of is given up after half an hour.
       enquirySchedule: { firstAfterMs: MINUTE_MS, expiresAfterMs: 30 * MINUTE_MS },
       verify: async (delivery) => verifyWave(delivery, settings.proof),
