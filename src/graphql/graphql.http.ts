@@ -3,15 +3,19 @@ import { ApolloServerPluginLandingPageDisabled } from "@apollo/server/plugin/dis
 import { expressMiddleware } from "@as-integrations/express5";
 import { ApolloArmor } from "@escape.tech/graphql-armor";
 import express, { type Request, type Response, type Router } from "express";
+import type { ValidationRule } from "graphql";
 import type { Clock } from "../kernel/time.ts";
 import type { Db } from "../platform/database.ts";
 import { bearerToken, type GraphqlContext, type Services } from "./context.ts";
 import { makeExplorer } from "./explorer.http.ts";
 import { guardingIntrospection, limitingCost, maskError, namingFaults } from "./plugins.ts";
 import { buildSchema } from "./schema.ts";
+import { makeStreamDoor } from "./stream.http.ts";
 
 /** An import of ten thousand devices fits; everything else is a few kilobytes. */
 const BODY_BYTES_MAX = 1_048_576;
+/** A subscription is one short document. */
+const SUBSCRIPTION_BYTES_MAX = 65_536;
 /** A page's largest query has a few hundred words, the explorer's own question about the schema too. */
 const TOKENS_MAX = 1_500;
 const DEPTH_MAX = 14;
@@ -19,7 +23,7 @@ const ALIASES_MAX = 8;
 const DIRECTIVES_MAX = 10;
 
 export interface GraphqlDoor {
-  /** Mount at `/graphql`: POST is the endpoint, GET `/explorer` the page. */
+  /** Mount at `/graphql`: POST is the endpoint, POST `/stream` serves subscriptions, GET `/explorer` is the page. */
   readonly router: Router;
   stop(): Promise<void>;
 }
@@ -54,8 +58,9 @@ export async function makeGraphql({
     costLimit: { enabled: false },
     maxTokens: { enabled: false },
   }).protect();
+  const schema = buildSchema();
   const server = new ApolloServer<GraphqlContext>({
-    schema: buildSchema(),
+    schema,
     csrfPrevention: true,
     allowBatchedHttpRequests: false,
     includeStacktraceInErrorResponses: false,
@@ -76,22 +81,39 @@ export async function makeGraphql({
   });
   await server.start();
 
+  async function contextOf(request: Request, response: Response): Promise<GraphqlContext> {
+    const sessionToken = bearerToken(request.get("authorization"));
+    const id = requestId(response);
+    const actor = sessionToken === null ? undefined : await services.access.findActor(sessionToken);
+    const source = sourceAddress(request);
+    return { actor: actor ?? null, sessionToken, sourceAddress: source, requestId: id, services, db, clock };
+  }
+
   const router = express.Router();
   router.use("/explorer", makeExplorer({ endpoint: "/graphql", place: "/graphql/explorer" }));
+  router.post(
+    "/stream",
+    express.json({ limit: SUBSCRIPTION_BYTES_MAX, strict: true }),
+    makeStreamDoor({
+      schema,
+      validationRules: armor.validationRules as readonly ValidationRule[],
+      tokensMax: TOKENS_MAX,
+      contextOf,
+      isSessionAlive: async ({ sessionToken }) =>
+        sessionToken !== null && (await services.access.findActor(sessionToken)) !== undefined,
+      reportFault,
+    }),
+  );
   router.post(
     "/",
     express.json({ limit: BODY_BYTES_MAX, strict: true }),
     expressMiddleware(server, {
       context: async ({ req, res }) => {
-        const sessionToken = bearerToken(req.get("authorization"));
-        const id = requestId(res);
         try {
-          const actor = sessionToken === null ? undefined : await services.access.findActor(sessionToken);
-          const source = sourceAddress(req);
-          return { actor: actor ?? null, sessionToken, sourceAddress: source, requestId: id, services, db, clock };
+          return await contextOf(req, res);
         } catch (error) {
           // No plugin hears of this one: without a context no request begins.
-          reportFault({ error, requestId: id });
+          reportFault({ error, requestId: requestId(res) });
           throw error;
         }
       },
