@@ -7,7 +7,7 @@ import { channelsOf, type Config } from "./config.ts";
 import { formatAccountNumber, makeCredit, type Credit } from "./credit/credit.ts";
 import { makeCustomers, type Customers } from "./customers/customers.ts";
 import { deskContracts, tellDeskHistory } from "./desk-rooms.ts";
-import { makeDevices, type Devices } from "./devices/devices.ts";
+import { makeDevices, makeSpeakers, type Devices, type Speakers } from "./devices/devices.ts";
 import { makeKeySeal } from "./devices/key-seal.ts";
 import type { MakeId } from "./kernel/ids.ts";
 import { NotFound } from "./kernel/refusal.ts";
@@ -46,6 +46,7 @@ export interface Modules {
   readonly access: Access;
   readonly customers: Customers;
   readonly devices: Devices;
+  readonly speakers: Speakers;
   readonly ledger: Ledger;
   readonly receipts: Receipts;
   readonly rails: OpenRails;
@@ -80,7 +81,8 @@ export function makeModules({
   if (config.sealingKey === undefined) throw new Error("WASHA_KEY is needed.");
   const ledger = makeLedger({ clock, makeId });
   const customers = makeCustomers({ clock, makeId, country: config.country });
-  const devices = makeDevices({ clock, makeId, keySeal: makeKeySeal(config.sealingKey) });
+  const keySeal = makeKeySeal(config.sealingKey);
+  const devices = makeDevices({ clock, makeId, keySeal });
   const gateway = makeAfricasTalkingGateway({
     username: config.smsUsername ?? "unset",
     apiKey: config.smsApiKey ?? "unset",
@@ -125,6 +127,7 @@ export function makeModules({
     access,
     customers,
     devices,
+    speakers: makeSpeakers({ database, clock, keySeal }),
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
     cash: makeAgentCash({

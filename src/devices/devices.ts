@@ -10,6 +10,8 @@ import { makeTokenChains } from "./tokens/openpaygo.ts";
 
 export type { TokenIssuer, TokenRequest } from "./token-issuer.ts";
 export type { LineRefusal } from "./device-csv.ts";
+export { makeSpeakers, type Speaker, type Speakers } from "./speakers.queries.ts";
+export { tellSpeakerChanged } from "./speakers.store.ts";
 
 export type DeviceState = "stock" | "installed" | "retired";
 export type TokenKind = "add" | "set" | "disable" | "sync";
