@@ -1,0 +1,270 @@
+import { connect, type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from "mqtt";
+import { deferAcknowledgements, type Turn } from "./mqtt-broker-acks.ts";
+
+/** A message of a broker outside. */
+export interface BrokerMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** MQTT 5's content type, such as "application/cbor". */
+  readonly contentType: string | undefined;
+}
+
+export interface BrokerLink {
+  /** Resolves when every connection has its subscriptions for the first time; rejects when the link is stopped before. */
+  readonly ready: Promise<void>;
+  /** How many messages wait for their commit, and their bytes. */
+  readonly inFlight: { readonly messages: number; readonly bytes: number };
+  /** QoS 1; resolves when the broker has it. Rejects when it is away, or silent for ten seconds: publish again. */
+  publish(topic: string, payload: string | Uint8Array, options?: { expirySeconds?: number }): Promise<void>;
+  /** Takes nothing new, waits for what is under way at most ten seconds, and leaves; the broker keeps what comes meanwhile. */
+  stop(): Promise<void>;
+}
+
+export interface BrokerSettings {
+  /** mqtt://user:password@host:1883; mqtts:, ws: and wss: too. */
+  readonly url: string;
+  /** The name of this process at the broker: the same after every start, and no other process's. */
+  readonly name: string;
+  /** Processes of one group share the messages, where the broker can. */
+  readonly group: string;
+  readonly filters: readonly string[];
+  /** Resolves when the message is committed, be it set aside. It is called again after a rejection. */
+  take(message: BrokerMessage): Promise<unknown>;
+  /** Told of what an operator should see; everything is tried again by itself. */
+  onFault(error: unknown): void;
+  readonly connections?: number;
+  /** What may wait for its commit, over all connections. Above it the broker keeps the rest, and sockets pause. */
+  readonly messagesMax?: number;
+  readonly bytesMax?: number;
+  /** MQTT 3.1.1 for a broker that knows nothing newer: no sharing, no expiry. */
+  readonly protocolVersion?: 4 | 5;
+  readonly retryPauseMs?: { readonly first: number; readonly most: number };
+  readonly reconnectMs?: number;
+}
+
+/** As long as a broker keeps our place and what comes for us while we are away. Mosquitto's example here says the same. */
+export const SESSION_EXPIRY_SECONDS = 14 * 86_400;
+const RECEIVE_MAXIMUM_MOST = 65_535;
+const PUBLISH_TIMEOUT_MS = 10_000;
+const DRAIN_TIMEOUT_MS = 10_000;
+const RESUBSCRIBE_MS = 10_000;
+
+/**
+ * Takes messages from a broker outside and acknowledges each after `take` resolved, so the broker keeps what we have not
+ * committed. What the device was told is another matter: its acknowledgement is the broker's own (docs/brokers.md).
+ * A broker that is away, now or later, is tried again for ever; `onFault` tells.
+ */
+export function startBrokerLink(settings: BrokerSettings): BrokerLink {
+  const { connections: count = 4, protocolVersion = 5, messagesMax = 20_000 } = settings;
+  const house = makeHouse(settings, messagesMax);
+  const clients: MqttClient[] = [];
+  // 3.1.1 has no shared subscriptions: a second connection would bring everything twice.
+  for (let number = 0; number < (protocolVersion === 5 ? count : 1); number++)
+    clients.push(makeClient(settings, { number, inFlightMax: Math.ceil(messagesMax / count) }));
+  const [first] = clients;
+  if (first === undefined) throw new Error("Bug: a link has at least one connection.");
+  const subscribed = clients.map((client, number) => {
+    deferAcknowledgements(client, house);
+    return subscribeAlways(client, { settings, number, isShared: protocolVersion === 5 });
+  });
+  const ready = Promise.all(subscribed).then(() => undefined);
+  ready.catch(() => undefined);
+  for (const client of clients) client.connect();
+  let stopping: Promise<void> | undefined;
+  return {
+    ready,
+    inFlight: house.inFlight,
+    publish: (topic, payload, options = {}) => publish(first, { topic, payload, ...options }),
+    stop() {
+      stopping ??= (async () => {
+        await house.drain();
+        await Promise.all(clients.map((client) => client.endAsync()));
+      })();
+      return stopping;
+    },
+  };
+}
+
+function makeClient(
+  { url, name, protocolVersion = 5, onFault, reconnectMs = 1_000 }: BrokerSettings,
+  { number, inFlightMax }: { number: number; inFlightMax: number },
+): MqttClient {
+  const options: IClientOptions = {
+    clientId: `${name}-${String(number)}`,
+    protocolVersion,
+    // The session outlives the connection: what comes while we are away waits for us, and what we did not acknowledge
+    // comes again.
+    clean: false,
+    ...(protocolVersion === 5
+      ? {
+          properties: {
+            sessionExpiryInterval: SESSION_EXPIRY_SECONDS,
+            receiveMaximum: Math.min(inFlightMax, RECEIVE_MAXIMUM_MOST),
+          },
+        }
+      : {}),
+    keepalive: 60,
+    reconnectPeriod: reconnectMs,
+    // A user that is not there yet, or a broker that starts, is no reason to give up.
+    reconnectOnConnackError: true,
+    // We subscribe at every connection ourselves.
+    resubscribe: false,
+    queueQoSZero: false,
+    manualConnect: true,
+  };
+  const client = connect(url, options);
+  client.on("error", onFault);
+  return client;
+}
+
+/** Subscribes whenever the client connects. Resolves the first time, rejects when the client ends before that. */
+function subscribeAlways(
+  client: MqttClient,
+  { settings, number, isShared }: { settings: BrokerSettings; number: number; isShared: boolean },
+): Promise<void> {
+  const { filters, group, onFault } = settings;
+  const subscribe = async (connack: IConnackPacket): Promise<void> => {
+    // A broker without sharing says so; then one connection takes everything and the others rest.
+    const shares = isShared && connack.properties?.sharedSubscriptionAvailable !== false;
+    if (!shares && number > 0) return;
+    const names = filters.map((filter) => (shares ? `$share/${group}/${filter}` : filter));
+    // Retained statuses come once, with a new subscription, and not again at every reconnection.
+    await client.subscribeAsync(names, { qos: 1, ...(isShared ? { rh: 1 } : {}) });
+  };
+  return new Promise((resolve, reject) => {
+    client.on("connect", (connack) => {
+      subscribe(connack).then(resolve, (error: unknown) => {
+        // A connection that ended meanwhile: the next one subscribes.
+        if (!client.connected) return;
+        onFault(
+          new Error(
+            `The broker refuses the subscription to ${filters.join(", ")}: allow it to the user of MQTT_URL, with the prefix $share/${group}/ too.`,
+            { cause: error },
+          ),
+        );
+        // The right may be granted meanwhile, and a new connection subscribes again.
+        const again = setTimeout(() => void (client.disconnecting || client.stream.end()), RESUBSCRIBE_MS);
+        client.once("close", () => clearTimeout(again));
+      });
+    });
+    client.once("end", () => reject(new Error("The link to the broker was stopped.")));
+  });
+}
+
+/** Everything that is under way, over all connections: how much, whether there is room, and who waits for it. */
+function makeHouse(
+  { take, onFault, bytesMax = 64 * 1_024 * 1_024, retryPauseMs = { first: 100, most: 5_000 } }: BrokerSettings,
+  messagesMax: number,
+): {
+  inFlight: { messages: number; bytes: number };
+  receive(packet: IPublishPacket, turn: Turn): void;
+  hold(resume: () => void): void;
+  drain(): Promise<void>;
+} {
+  const inFlight = { messages: 0, bytes: 0 };
+  const pauses = new Set<() => void>();
+  const running = new Set<Promise<void>>();
+  let held: (() => void)[] = [];
+  let isStopping = false;
+  let isTroubled = false;
+
+  const hasRoom = (): boolean => inFlight.messages < messagesMax && inFlight.bytes < bytesMax;
+  const letIn = (): void => {
+    while (held.length > 0 && hasRoom()) held.shift()?.();
+  };
+  const pause = (millis: number): Promise<void> =>
+    new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        pauses.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, millis);
+      pauses.add(end);
+    });
+
+  /** Until it is committed, or the broker will bring it again anyway. */
+  async function bring(message: BrokerMessage, turn: Turn): Promise<void> {
+    for (let pauseMs = retryPauseMs.first; ; pauseMs = Math.min(pauseMs * 2, retryPauseMs.most)) {
+      try {
+        await take(message);
+        isTroubled = false;
+        turn.acknowledge();
+        return;
+      } catch (error) {
+        // Twenty thousand messages that wait for the database have one thing to tell.
+        if (!isTroubled) onFault(error);
+        isTroubled = true;
+        turn.passOver();
+      }
+      if (!isStopping) await pause(pauseMs);
+      if (isStopping || !turn.isCurrent()) return;
+    }
+  }
+
+  return {
+    inFlight,
+    receive(packet, turn) {
+      // Not acknowledged, so it comes again when we are back.
+      if (isStopping) return;
+      const message = readPacket(packet);
+      inFlight.messages += 1;
+      inFlight.bytes += message.payload.length;
+      const run = bring(message, turn).finally(() => {
+        inFlight.messages -= 1;
+        inFlight.bytes -= message.payload.length;
+        running.delete(run);
+        letIn();
+      });
+      running.add(run);
+    },
+    hold(resume) {
+      if (hasRoom() && held.length === 0) resume();
+      else held.push(resume);
+    },
+    async drain() {
+      isStopping = true;
+      for (const end of pauses) end();
+      for (const resume of held) resume();
+      held = [];
+      await within(DRAIN_TIMEOUT_MS, Promise.all(running)).catch(onFault);
+      // The last acknowledgements are written in the next turn of the loop.
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    },
+  };
+}
+
+function readPacket({ topic, payload, properties }: IPublishPacket): BrokerMessage {
+  return {
+    topic,
+    payload: typeof payload === "string" ? Buffer.from(payload) : payload,
+    contentType: properties?.contentType,
+  };
+}
+
+async function publish(
+  client: MqttClient,
+  { topic, payload, expirySeconds }: { topic: string; payload: string | Uint8Array; expirySeconds?: number },
+): Promise<void> {
+  // mqtt.js would keep it in memory until the broker is back, and a process that dies would forget it without a word.
+  if (!client.connected) throw new Error("The broker is away.");
+  const sent = client.publishAsync(topic, typeof payload === "string" ? payload : Buffer.from(payload), {
+    qos: 1,
+    ...(expirySeconds === undefined || client.options.protocolVersion !== 5
+      ? {}
+      : { properties: { messageExpiryInterval: Math.max(1, Math.floor(expirySeconds)) } }),
+  });
+  await within(PUBLISH_TIMEOUT_MS, sent);
+}
+
+async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`No end within ${String(timeoutMs)} ms.`)), timeoutMs);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

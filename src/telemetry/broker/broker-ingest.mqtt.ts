@@ -1,0 +1,62 @@
+import type { Clock } from "../../kernel/time.ts";
+import { startBrokerLink, type BrokerSettings } from "../../platform/mqtt-broker.ts";
+import type { RawFrame } from "../frames/frame.ts";
+import { DEVICE_FILTERS, commandTopic, readContentType, readTopic } from "./topics.ts";
+
+/** The way in through a broker outside: what our own gateway offers too. */
+export interface BrokerIngest {
+  /** Resolves when the subscriptions stand for the first time. */
+  readonly ready: Promise<void>;
+  readonly inFlight: { readonly messages: number; readonly bytes: number };
+  /** Hands a command to the broker, which keeps it for a device that is away where that has a lasting session. */
+  send(serial: string, payload: string | Uint8Array, options?: { expirySeconds?: number }): Promise<void>;
+  /** Every device can be reached through the broker, as far as anybody knows. */
+  isHere(serial: string): true;
+  stop(): Promise<void>;
+}
+
+/**
+ * Takes what devices tell from the broker at `url` and acknowledges it to the broker after `take` resolved. Several
+ * processes share the work under different names. `topics` are further filters, of vendors' devices or bridges.
+ */
+export function startBrokerIngest({
+  clock,
+  take,
+  topics = [],
+  ...settings
+}: {
+  clock: Clock;
+  /** The ingest: resolves when the frame is committed or set aside. */
+  take(frame: RawFrame, source: string): Promise<unknown>;
+  topics?: readonly string[];
+} & Pick<BrokerSettings, "url" | "name" | "onFault"> &
+  Partial<
+    Pick<
+      BrokerSettings,
+      "connections" | "messagesMax" | "bytesMax" | "protocolVersion" | "retryPauseMs" | "reconnectMs"
+    >
+  >): BrokerIngest {
+  const source = `broker ${new URL(settings.url).host}`;
+  const link = startBrokerLink({
+    ...settings,
+    group: "washa",
+    filters: [...DEVICE_FILTERS, ...topics],
+    take: ({ topic, payload, contentType }) =>
+      take(
+        {
+          ...readTopic(topic),
+          payload,
+          contentType: readContentType(contentType),
+          receivedAtMs: clock.now().getTime(),
+        },
+        source,
+      ),
+  });
+  return {
+    ready: link.ready,
+    inFlight: link.inFlight,
+    send: (serial, payload, options) => link.publish(commandTopic(serial), payload, options),
+    isHere: () => true,
+    stop: link.stop,
+  };
+}
