@@ -90,6 +90,15 @@ export interface DeviceFrame {
   readonly presence: "online" | "offline" | undefined;
   readonly wishes: Wishes;
   readonly freshness: Freshness;
+  /** What the signature of our answer repeats; undefined for protocols that take no answer. */
+  readonly answerTo?: AnswerTo;
+}
+
+/** The request as the device sent it, signed or not: an answer to it is signed over these. */
+export interface AnswerTo {
+  readonly requestTimestamp: number | undefined;
+  readonly requestCount: number | undefined;
+  readonly form: "simple" | "condensed";
 }
 
 /** More rows than any device's memory gives in one frame of the largest size. */
@@ -128,7 +137,12 @@ export interface FrameRefusal {
 }
 
 export type FrameOutcome =
-  | { readonly ok: true; readonly frames: readonly DeviceFrame[] }
+  | {
+      readonly ok: true;
+      readonly frames: readonly DeviceFrame[];
+      /** Parts that were refused while the rest holds: an accessory that is nobody's costs the lamp nothing. */
+      readonly setAside?: readonly FrameRefusal[];
+    }
   | { readonly ok: false; readonly refusal: FrameRefusal };
 
 /** What an adapter may ask of the house while it reads: keys and data formats, both from memory. */
