@@ -1,0 +1,56 @@
+import { sql, type SQL } from "drizzle-orm";
+import { SECOND_MS } from "../../kernel/time.ts";
+import { BATTERY_EMPTY_PERCENT, BATTERY_LOW_PERCENT } from "./fleet-device.ts";
+import {
+  FALLEN_WINDOW_MS,
+  INTERVAL_DEFAULT_SECONDS,
+  INTERVAL_MAX_SECONDS,
+  INTERVAL_MIN_SECONDS,
+  LATE,
+  LOST,
+  SILENT,
+} from "./liveness.ts";
+
+// What `liveness.ts` decides, as SQL over the aliases p (places), s (states) and e (expectations), from the same numbers. A
+// test holds the two against each other. Instants are compared with instants, so that no row pays for a subtraction.
+
+/** How many devices' numbers a range holds; a look at one takes some tens of milliseconds. */
+export const RANGE_DEVICES = 10_000;
+
+export const FLEET_TABLES = sql.raw(
+  "telemetry.places p left join telemetry.states s on s.device = p.device left join telemetry.expectations e on e.model = p.model",
+);
+
+const INTERVAL = `least(greatest(coalesce(s.interval_seconds, e.interval_seconds, ${INTERVAL_DEFAULT_SECONDS}), ${INTERVAL_MIN_SECONDS}), ${INTERVAL_MAX_SECONDS})`;
+export const INTERVAL_SECONDS = sql.raw(INTERVAL);
+
+const LATE_SECONDS = `(${LATE.intervals} * ${INTERVAL} + ${LATE.graceMs / SECOND_MS})`;
+const SILENT_SECONDS = `(${SILENT.intervals} * ${INTERVAL} + ${SILENT.graceMs / SECOND_MS})`;
+const LOST_SECONDS = `greatest(${LOST.intervals} * ${INTERVAL}, ${LOST.leastMs / SECOND_MS})`;
+const FALLEN_SECONDS = `(${SILENT_SECONDS} + ${FALLEN_WINDOW_MS / SECOND_MS})`;
+
+export const instant = (at: Date): SQL => sql`${at.toISOString()}::timestamptz`;
+
+const heardWithin = (now: Date, seconds: string): SQL =>
+  sql`s.last_seen_at > ${instant(now)} - ${sql.raw(seconds)} * interval '1 second'`;
+
+export function livenessSql(now: Date): SQL {
+  return sql`case when s.device is null then 'never' when ${heardWithin(now, LATE_SECONDS)} then 'alive'
+    when ${heardWithin(now, SILENT_SECONDS)} then 'late' when ${heardWithin(now, LOST_SECONDS)} then 'silent' else 'lost' end`;
+}
+
+export function fallenSql(now: Date): SQL {
+  return sql`not ${heardWithin(now, LATE_SECONDS)} and ${heardWithin(now, FALLEN_SECONDS)}`;
+}
+
+/** Whether the device's silence has reached this many times its limit. */
+export function silentTimesSql(now: Date, times: number): SQL {
+  return sql`not (s.last_seen_at > ${instant(now)} - ${times}::double precision * ${sql.raw(SILENT_SECONDS)} * interval '1 second')`;
+}
+
+export const BATTERY_LEVEL = sql.raw(
+  `case when s.battery_charge_percent is null then 'unknown' when s.battery_charge_percent < ${BATTERY_EMPTY_PERCENT} then 'empty'
+    when s.battery_charge_percent < ${BATTERY_LOW_PERCENT} then 'low' else 'good' end`,
+);
+
+export const TOKEN_BEHIND = sql.raw("s.token_count < p.tokens_issued");
