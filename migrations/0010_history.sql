@@ -1,1 +1,72 @@
--- Filled by its own room.
+-- What the follower knows: how far history has come, and the range that is on its way there.
+
+create table telemetry.history_bookmark (
+  only_one boolean primary key default true check (only_one),
+  source_id uuid not null default gen_random_uuid(),  -- names this database to a history, which follows one only
+  history_id uuid,                                    -- the history it fills; null before the first time
+  -- Transaction numbers are a cluster's own: a dump that was restored elsewhere carries numbers that mean nothing there.
+  system_identifier text,
+  done bigint not null default 0,                     -- every transaction up to this one is in history
+  range_to bigint,                                    -- the range (done, range_to] is on its way
+  range_rows bigint,
+  token uuid,                                         -- the name under which history takes it once
+  attempt integer not null default 0,
+  is_repairing boolean not null default false,        -- what is there of the range is being taken out again
+  rows_copied bigint not null default 0,
+  moved_at timestamptz,
+  check ((range_to is null) = (range_rows is null) and (range_to is null) = (token is null)),
+  check (range_to > done)
+);
+insert into telemetry.history_bookmark default values;
+select platform.open_to_app('telemetry.history_bookmark');
+
+-- Days that are compared with history row by row and completed: after a restore, for a new history, or as a person asks.
+create table telemetry.history_fills (
+  day date primary key,
+  asked_at timestamptz not null,
+  filled_at timestamptz,                              -- null while it is to be done, also when it was cut off
+  rows_copied bigint not null default 0
+);
+create index history_fills_open on telemetry.history_fills (day) where filled_at is null;  -- what is left to do
+select platform.open_to_app('telemetry.history_fills');
+
+-- The range in flight is found by transaction number. Pages that are not summarised yet are read whole, and a day's newest
+-- always are; so they are summarised as they fill up, not when a vacuum comes by.
+drop index telemetry.readings_by_batch;
+create index readings_by_batch on telemetry.readings using brin (batch) with (pages_per_range = 16, autosummarize = on);
+
+-- Drops day partitions before the day, but only those that history holds: no reading in them is beyond the bookmark and no fill
+-- of them is open. Each is locked before it is looked at, so a late reading cannot slip in between. Stops, without fault, at
+-- the first lock it does not get in two seconds; the next run goes on there.
+create function telemetry.drop_followed_days(first_kept date) returns integer
+language plpgsql security definer set search_path = '' set lock_timeout = '2s' as $$
+declare
+  name text;
+  day date;
+  reached bigint;
+  is_behind boolean;
+  dropped integer := 0;
+begin
+  for name, day in
+    select c.relname, to_date(right(c.relname, 8), 'YYYYMMDD')
+    from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'telemetry.readings'::regclass and c.relname ~ '^readings_[0-9]{8}$'
+      and to_date(right(c.relname, 8), 'YYYYMMDD') < first_kept
+    order by 2
+  loop
+    begin
+      execute format('lock table telemetry.%I in access exclusive mode', name);
+      select b.done into reached from telemetry.history_bookmark b where b.history_id is not null;
+      if reached is null or exists (select from telemetry.history_fills f where f.day = drop_followed_days.day and f.filled_at is null)
+      then continue; end if;
+      execute format('select exists (select from telemetry.%I where batch > $1)', name) into is_behind using reached;
+      if is_behind then continue; end if;
+      execute format('drop table telemetry.%I', name);
+      dropped := dropped + 1;
+    exception when lock_not_available then
+      return dropped;
+    end;
+  end loop;
+  return dropped;
+end $$;
+grant execute on function telemetry.drop_followed_days to washa_app;
