@@ -1,0 +1,78 @@
+/** Who the devices of a fleet are: derived from the seed, or read from a file. */
+import { createHash } from "node:crypto";
+
+export interface Credentials {
+  readonly serial: string;
+  /** 32 hexadecimal digits: signs frames and accepts tokens. */
+  readonly keyHex: string;
+  /** What the device signs in to the broker with, its serial being the user name. */
+  readonly password: string;
+}
+
+/** More sockets than one process may open on any machine; whoever wants more devices starts more processes. */
+export const DEVICES_MAX = 200_000;
+const SERIAL = /^[\w.:-]{1,64}$/;
+const KEY = /^[0-9a-fA-F]{32}$/;
+const HEADER_NAMES = { serial: ["serial number", "serial"], key: ["key"], password: ["password", "mqtt password"] };
+
+/**
+ * The device of this number in the fleet of this seed. Its key follows from the seed, so anybody knows it: such devices are
+ * for trying things out, and no real one may ever carry these keys.
+ */
+export function deriveCredentials(seed: number, device: number): Credentials {
+  const serial = `SIM${String(seed)}-${String(device + 1).padStart(6, "0")}`;
+  const secret = (purpose: string): Buffer =>
+    createHash("sha256").update(`washa simulated fleet/${purpose}/${serial}`).digest();
+  return {
+    serial,
+    keyHex: secret("key").toString("hex", 0, 16),
+    password: secret("password").toString("base64url", 0, 24),
+  };
+}
+
+/** The device exchange CSV of a fleet, as `washa import devices` takes it. It holds keys. */
+export function fleetDevicesCsv(devices: readonly Credentials[], model = "Fleet Home"): string {
+  const lines = devices.map(({ serial, keyHex }) => `${serial},${keyHex},1,1,0,${model}`);
+  return ["Serial Number,Key,Count,Time Divider,Restricted Digit Mode,Hardware Model", ...lines, ""].join("\n");
+}
+
+/**
+ * Reads a CSV with a header: `Serial Number`, `Key`, `Password` in any order, further columns ignored. Throws RangeError with
+ * the line that is wrong; keys and passwords never stand in its text.
+ */
+export function parseCredentials(text: string): readonly Credentials[] {
+  const [header = "", ...lines] = text.replace(/^\uFEFF/, "").split(/\r?\n/);
+  const names = header.split(",").map((name) =>
+    name
+      .trim()
+      .toLowerCase()
+      .replace(/[\s_-]+/g, " "),
+  );
+  const columnOf = (known: readonly string[]): number => names.findIndex((name) => known.includes(name));
+  const columns = {
+    serial: columnOf(HEADER_NAMES.serial),
+    key: columnOf(HEADER_NAMES.key),
+    password: columnOf(HEADER_NAMES.password),
+  };
+  for (const [name, column] of Object.entries(columns)) {
+    if (column < 0) throw new RangeError(`The first line has no column "${name}". Expected: serial,key,password`);
+  }
+  const seen = new Set<string>();
+  return lines.flatMap((line, at) => {
+    if (line.trim() === "") return [];
+    const fields = line.split(",").map((field) => field.trim());
+    const device = {
+      serial: fields[columns.serial] ?? "",
+      keyHex: (fields[columns.key] ?? "").toLowerCase(),
+      password: fields[columns.password] ?? "",
+    };
+    const where = `Line ${String(at + 2)}:`;
+    if (!SERIAL.test(device.serial)) throw new RangeError(`${where} a serial has 1 to 64 letters, digits or . : - _`);
+    if (!KEY.test(device.keyHex))
+      throw new RangeError(`${where} the key of ${device.serial} is not 32 hexadecimal digits.`);
+    if (device.password === "") throw new RangeError(`${where} ${device.serial} has no password.`);
+    if (seen.has(device.serial)) throw new RangeError(`${where} ${device.serial} stands there twice.`);
+    seen.add(device.serial);
+    return [device];
+  });
+}
