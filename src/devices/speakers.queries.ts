@@ -51,8 +51,8 @@ export function makeSpeakers({
   keySeal: KeySeal;
   speakersMax?: number;
 }): Speakers {
-  const known = makeTwoAges<Speaker>(speakersMax);
-  const unknown = makeTwoAges<number>(UNKNOWN_MAX);
+  const known = makeTwoAges<string, Speaker>(speakersMax);
+  const unknown = makeTwoAges<string, number>(UNKNOWN_MAX);
   let loading: { readonly serials: Set<string>; readonly done: Promise<void> } | undefined;
   /** Counts what was forgotten, so that a query which began before does not bring it back. */
   let forgets = 0;

@@ -1,0 +1,254 @@
+import { openBinaryConnection, type BinaryConnection } from "../../platform/binary-connection.ts";
+import { sqlStateOf } from "../../platform/database.ts";
+import { makeTwoAges } from "../../platform/two-ages.ts";
+import { buildBlock } from "./block.ts";
+import { knownAfter, planGroup, type Message, type Plan, type Taken } from "./group.ts";
+import {
+  begin,
+  ensureDays,
+  findKnown,
+  writeEvents,
+  writeQuarantine,
+  writeReadings,
+  writeStates,
+} from "./ingest.store.ts";
+import type { Known } from "./placing.ts";
+
+/** One connection that commits group after group. What belongs to one device always takes the same lane, so its frames keep their order. */
+export interface Lane {
+  /** Resolves after the commit. Waits as long as the database is away; rejects only when the lane is closed. */
+  add(message: Message): Promise<Taken>;
+  /** Messages that wait or are being written. */
+  readonly waiting: number;
+  /** Ends the group that is being written; what waits behind it is rejected, and so never acknowledged. */
+  close(): Promise<void>;
+}
+
+export interface LaneObserver {
+  /** After each commit. */
+  committed(group: Plan, seconds: number): void;
+  /** The database is away or another process was quicker; the group is tried again. */
+  waiting(error: unknown): void;
+  /** A message that the database refuses, whatever it is joined with: it went to quarantine. */
+  refused(error: unknown, message: Message): void;
+}
+
+/** With this many readings a commit's own cost hardly counts, and the next group need not wait long. */
+const GROUP_READINGS_MAX = 5_000;
+/** A row of telemetry.states a message, at most. */
+const GROUP_MESSAGES_MAX = 5_000;
+/** What is known of a device takes about 150 bytes. */
+const KNOWN_MAX = 400_000;
+const PAUSE_MIN_MS = 50;
+const PAUSE_MAX_MS = 1_000;
+const UNIQUE_VIOLATION = "23505";
+/** A row for which there is no partition. */
+const CHECK_VIOLATION = "23514";
+/**
+ * Classes of errors that lie in what a frame says: values that do not fit, constraints, sizes. Whatever else goes wrong is the
+ * database's or ours, a frame is never set aside for it: it waits, and with it its device.
+ */
+const OF_VALUES = /^(22|23|54)/;
+
+interface Waiting {
+  readonly message: Message;
+  resolve(taken: Taken): void;
+  reject(error: unknown): void;
+}
+
+/** The gateway stops; the device keeps what it has and sends it again. */
+export class LaneClosed extends Error {
+  constructor() {
+    super("The gateway stops; this frame was not stored.");
+    this.name = "LaneClosed";
+  }
+}
+
+export function makeLane({
+  url,
+  keptDays,
+  afterCommit,
+  observer,
+  now,
+}: {
+  url: string;
+  keptDays: number;
+  /** Before anybody is acknowledged; when it fails the group is written once more, which finds everything there. */
+  afterCommit(group: Plan): Promise<void>;
+  observer: LaneObserver;
+  /** Monotonic milliseconds, to measure commits by. */
+  now(): number;
+}): Lane {
+  const known = makeTwoAges<number, Known>(KNOWN_MAX);
+  const days = new Set<number>();
+  let queue: Waiting[] = [];
+  let head = 0;
+  let inGroup = 0;
+  let connection: BinaryConnection | undefined;
+  let running: Promise<void> | undefined;
+  let isClosed = false;
+  let endPause: () => void = () => undefined;
+
+  async function connected(): Promise<BinaryConnection> {
+    if (connection?.isOpen() !== true) connection = await openBinaryConnection(url);
+    return connection;
+  }
+
+  /** What is known of the group's devices, from memory where it can be. */
+  async function knownOf(open: BinaryConnection, messages: readonly Message[]): Promise<ReadonlyMap<number, Known>> {
+    const found = new Map<number, Known>();
+    const missing = new Set<number>();
+    for (const { frames } of messages) {
+      for (const { device } of frames) {
+        const remembered = known.get(device);
+        if (remembered === undefined) missing.add(device);
+        else found.set(device, remembered);
+      }
+    }
+    for (const [device, stored] of await findKnown(open, [...missing])) found.set(device, stored);
+    return found;
+  }
+
+  async function writeOnce(messages: readonly Message[], allDoubtful: boolean): Promise<readonly Taken[]> {
+    const open = await connected();
+    const plan = planGroup(messages, { known: await knownOf(open, messages), keptDays });
+    const block = buildBlock(plan.parts, { allDoubtful });
+    const startedAt = now();
+    let isBegun = false;
+    try {
+      const missing = [...block.days].filter((day) => !days.has(day));
+      await ensureDays(open, missing);
+      for (const day of missing) days.add(day);
+      isBegun = true;
+      const batch = await begin(open);
+      if (block.count > 0) await writeReadings(open, block, batch);
+      if (plan.latests.size > 0) await writeStates(open, [...plan.latests.values()]);
+      await writeEvents(open, plan.events);
+      await writeQuarantine(open, plan.quarantined);
+      await open.run("commit");
+    } catch (error) {
+      for (const device of plan.latests.keys()) known.delete(device);
+      if (isBegun && open.isOpen()) await open.run("rollback").catch(() => open.close());
+      throw error;
+    }
+    for (const [device, after] of knownAfter(plan)) known.set(device, after);
+    await afterCommit(plan);
+    observer.committed(plan, (now() - startedAt) / 1000);
+    return plan.taken;
+  }
+
+  /** Writes a group, whatever it takes. A message that the database refuses is found by halving and set aside alone. */
+  async function write(messages: readonly Message[]): Promise<readonly Taken[]> {
+    let allDoubtful = false;
+    for (let failures = 0; ; failures++) {
+      if (isClosed && failures > 0) throw new LaneClosed();
+      try {
+        return await writeOnce(messages, allDoubtful);
+      } catch (error) {
+        const state = sqlStateOf(error) ?? "";
+        if (state === UNIQUE_VIOLATION && !allDoubtful) allDoubtful = true;
+        else if (state === CHECK_VIOLATION && days.size > 0) days.clear();
+        else if (OF_VALUES.test(state)) return await writeApart(messages, error);
+        else {
+          observer.waiting(error);
+          await pause(Math.min(PAUSE_MIN_MS * 2 ** Math.min(failures, 10), PAUSE_MAX_MS));
+        }
+      }
+    }
+  }
+
+  async function writeApart(messages: readonly Message[], error: unknown): Promise<readonly Taken[]> {
+    const [only] = messages;
+    if (only === undefined) return [];
+    if (messages.length > 1) {
+      const half = messages.length >> 1;
+      return [...(await write(messages.slice(0, half))), ...(await write(messages.slice(half)))];
+    }
+    // Nothing but the bytes can be at fault when they were set aside already.
+    if (only.frames.length === 0) throw error;
+    observer.refused(error, only);
+    return await write([{ ...only, frames: [], refusals: [...only.refusals, refusedByDatabase(only, error)] }]);
+  }
+
+  function pause(millis: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, millis);
+      endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  function nextGroup(): readonly Waiting[] {
+    const group: Waiting[] = [];
+    let readings = 0;
+    while (head < queue.length && group.length < GROUP_MESSAGES_MAX) {
+      const next = queue[head];
+      if (next === undefined) break;
+      readings += readingsIn(next.message);
+      if (group.length > 0 && readings > GROUP_READINGS_MAX) break;
+      group.push(next);
+      head += 1;
+    }
+    if (head === queue.length) {
+      queue = [];
+      head = 0;
+    } else if (head > GROUP_MESSAGES_MAX) {
+      queue = queue.slice(head);
+      head = 0;
+    }
+    return group;
+  }
+
+  async function run(): Promise<void> {
+    for (let group = nextGroup(); group.length > 0; group = nextGroup()) {
+      inGroup = group.length;
+      try {
+        if (isClosed) throw new LaneClosed();
+        const taken = await write(group.map(({ message }) => message));
+        group.forEach((entry, at) => entry.resolve(taken[at] ?? { frames: [], refusals: [] }));
+      } catch (error) {
+        for (const entry of group) entry.reject(error);
+      }
+      inGroup = 0;
+    }
+    running = undefined;
+  }
+
+  return {
+    add(message) {
+      if (isClosed) return Promise.reject(new LaneClosed());
+      return new Promise((resolve, reject) => {
+        queue.push({ message, resolve, reject });
+        // After the sockets of this turn were read, so that what came together is committed together.
+        running ??= new Promise<void>((start) => {
+          setImmediate(start);
+        }).then(run);
+      });
+    },
+    get waiting() {
+      return queue.length - head + inGroup;
+    },
+    async close() {
+      isClosed = true;
+      endPause();
+      await running;
+      await connection?.close();
+    },
+  };
+}
+
+function readingsIn({ frames }: Message): number {
+  let readings = 0;
+  for (const { frame } of frames) readings += frame.readings.length;
+  return readings;
+}
+
+function refusedByDatabase({ frames }: Message, error: unknown): Taken["refusals"][number] {
+  return {
+    reason: "wrong_schema",
+    serial: frames[0]?.frame.serial,
+    detail: `A value of this frame does not fit its column (SQLSTATE ${sqlStateOf(error) ?? "none"}): ${error instanceof Error ? error.message : String(error)}`,
+  };
+}

@@ -1,0 +1,231 @@
+import { sql } from "drizzle-orm";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openClient } from "../../../src/platform/database.ts";
+import { useDatabase } from "../../support/database.ts";
+import { makeIngestWorld, signed, START } from "./ingest-world.ts";
+
+const database = useDatabase();
+let world: ReturnType<typeof makeIngestWorld>;
+let serials = 0;
+
+beforeAll(() => {
+  world = makeIngestWorld(database.current);
+});
+afterAll(() => world.ingest.close());
+
+async function newDevice(): Promise<string> {
+  const serial = `ING-${String((serials += 1))}`;
+  await world.addDevice(serial);
+  return serial;
+}
+
+const nowSeconds = (): number => Math.floor(world.clock.now().getTime() / 1000);
+const take = (serial: string, body: object | string | Uint8Array, topic?: string) =>
+  world.ingest.take(world.frame(serial, body, topic), "192.0.2.7");
+
+async function readingsOf(serial: string) {
+  return await database.current.db.execute<{
+    at: string;
+    battery_voltage_v: number | null;
+    extra: unknown;
+    batch: string;
+  }>(sql`
+    select to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') as at, battery_voltage_v, extra, batch::text
+    from telemetry.readings r join devices.devices d on d.number = r.device where d.serial = ${serial} order by r.at`);
+}
+async function stateOf(serial: string) {
+  const [row] = await database.current.db.execute<Record<string, unknown>>(sql`
+    select s.* from telemetry.states s join devices.devices d on d.number = s.device where d.serial = ${serial}`);
+  return row;
+}
+async function quarantineOf(serial: string) {
+  return await database.current.db.execute<{ reason: string; detail: string; bytes: number; source: string }>(sql`
+    select reason, detail, bytes, source from telemetry.quarantine where serial = ${serial} order by id`);
+}
+
+describe("what a device tells is stored", () => {
+  test("a frame with thirty rows of history gives thirty readings and moves the state of its device to the newest", async () => {
+    const serial = await newDevice();
+    const hd = Array.from({ length: 30 }, (_, row) => ({
+      timestamp: nowSeconds() - (30 - row) * 900,
+      battery_voltage: 12 + row / 100,
+    }));
+    const taken = await take(serial, { sn: serial, ts: nowSeconds(), d: { tc: 3, battery_voltage: 12.5 }, hd });
+    expect(taken.frames[0]).toMatchObject({ outcome: "stored", readings: 31 });
+    const rows = await readingsOf(serial);
+    expect(rows).toHaveLength(31);
+    expect(rows.at(-1)).toMatchObject({ at: "2026-03-02T06:00:00", battery_voltage_v: 12.5 });
+    const state = await stateOf(serial);
+    expect(state).toMatchObject({ token_count: 3, battery_voltage_v: 12.5 });
+  });
+
+  test("every row carries the number of the transaction that wrote it, which the follower to history goes by", async () => {
+    const serial = await newDevice();
+    await take(serial, { sn: serial, ts: nowSeconds(), d: { tc: 1, battery_voltage: 12 } });
+    const [row] = await database.current.db.execute<{ isTrue: boolean }>(sql`
+      select bool_and(r.batch = r.xmin::text::bigint) as "isTrue" from telemetry.readings r
+      join devices.devices d on d.number = r.device where d.serial = ${serial}`);
+    expect(row?.isTrue).toBe(true);
+  });
+
+  test("a frame that comes twice gives its readings once, with and without counters", async () => {
+    const serial = await newDevice();
+    const plain = { sn: serial, ts: nowSeconds() - 10, d: { tc: 1, battery_voltage: 12 } };
+    await take(serial, plain);
+    await Promise.all([take(serial, plain), take(serial, plain)]);
+    const counted = signed({ sn: serial, ts: nowSeconds(), d: { tc: 2, battery_voltage: 13 } });
+    expect((await take(serial, counted)).frames[0]?.outcome).toBe("stored");
+    expect((await take(serial, counted)).frames[0]?.outcome).toBe("repeated");
+    expect(await readingsOf(serial)).toHaveLength(2);
+  });
+
+  test("a day without a partition gets one when its first reading comes", async () => {
+    const serial = await newDevice();
+    const old = nowSeconds() - 20 * 86_400;
+    await take(serial, { sn: serial, ts: nowSeconds(), hd: [{ timestamp: old, battery_voltage: 12 }] });
+    expect((await readingsOf(serial))[0]?.at).toBe("2026-02-10T06:00:00");
+  });
+
+  test("a partition that was dropped behind our back is made again, and nothing is lost", async () => {
+    const serial = await newDevice();
+    const at = nowSeconds() - 30 * 86_400;
+    await take(serial, { sn: serial, ts: nowSeconds(), hd: [{ timestamp: at, battery_voltage: 12 }] });
+    await database.current.db.execute(sql`select telemetry.drop_days_before('2026-02-05')`);
+    await take(serial, { sn: serial, ts: nowSeconds(), hd: [{ timestamp: at + 60, battery_voltage: 12.1 }] });
+    const rows = await readingsOf(serial);
+    expect(rows.map((row) => row.at)).toEqual(["2026-01-31T06:01:00"]);
+  });
+
+  test("what has no column is kept by its name, without the characters that a database cannot hold", async () => {
+    const serial = await newDevice();
+    const body = `{"sn":"${serial}","ts":${String(nowSeconds())},"d":{"tc":1,"mood":"a\\u0000b\\ud800c"}}`;
+    expect((await take(serial, body)).frames[0]?.outcome).toBe("stored");
+    const [row] = await readingsOf(serial);
+    expect(row?.extra).toEqual({ mood: "ab\ufffdc" });
+  });
+});
+
+describe("replays", () => {
+  test("a signed count below the highest is refused and set aside; what it says changes nothing", async () => {
+    const serial = await newDevice();
+    await take(serial, signed({ sn: serial, rc: 7, d: { tc: 5, battery_voltage: 13 } }));
+    const late = await take(serial, signed({ sn: serial, rc: 6, d: { tc: 1, battery_voltage: 1 } }));
+    expect(late.frames[0]?.outcome).toBe("refused");
+    expect(late.refusals[0]?.reason).toBe("replayed");
+    expect(await stateOf(serial)).toMatchObject({ token_count: 5, battery_voltage_v: 13 });
+    expect(await quarantineOf(serial)).toMatchObject([{ reason: "replayed", source: "192.0.2.7" }]);
+  });
+
+  test("the guard holds against a frame that another gateway took in the meantime", async () => {
+    const serial = await newDevice();
+    const other = makeIngestWorld(database.current);
+    await take(serial, signed({ sn: serial, rc: 1, d: { tc: 1 } }));
+    await other.ingest.take(other.frame(serial, signed({ sn: serial, rc: 9, d: { tc: 9 } })), "other");
+    const replayed = await take(serial, signed({ sn: serial, rc: 5, d: { tc: 5 } }));
+    expect(replayed.frames[0]?.outcome).toBe("refused");
+    expect(await stateOf(serial)).toMatchObject({ token_count: 9, request_count: "9" });
+    await other.ingest.close();
+  });
+
+  test("a frame of the same batch sees what those before it did", async () => {
+    const serial = await newDevice();
+    const outcomes = await Promise.all(
+      [3, 4, 4, 2].map((rc) => take(serial, signed({ sn: serial, rc, d: { tc: rc } }))),
+    );
+    expect(outcomes.map(({ frames }) => frames[0]?.outcome)).toEqual(["stored", "stored", "repeated", "refused"]);
+  });
+});
+
+describe("clocks", () => {
+  test("a clock that begins in 1970 is set right by the sending time, and a frame sent again gives nothing twice", async () => {
+    const serial = await newDevice();
+    const body = {
+      sn: serial,
+      ts: 5_000,
+      hd: [{ timestamp: 4_100, battery_voltage: 12 }],
+      d: { tc: 1, battery_voltage: 12.2 },
+    };
+    await take(serial, body);
+    world.clock.advance(90_000);
+    await take(serial, body);
+    const rows = await readingsOf(serial);
+    expect(rows.map(({ at }) => at)).toEqual(["2026-03-02T05:45:00", "2026-03-02T06:00:00"]);
+    world.clock.moveTo(START);
+  });
+
+  test("a reading of next year without a sending time is set aside, and the others of its frame are kept", async () => {
+    const serial = await newDevice();
+    const taken = await take(serial, {
+      sn: serial,
+      hd: [
+        { timestamp: nowSeconds() - 60, battery_voltage: 12 },
+        { timestamp: nowSeconds() + 365 * 86_400, battery_voltage: 12 },
+      ],
+    });
+    expect(taken.frames[0]).toMatchObject({ outcome: "stored", readings: 1 });
+    expect(taken.refusals[0]).toMatchObject({ reason: "clock_off" });
+    expect(await readingsOf(serial)).toHaveLength(1);
+    expect(await quarantineOf(serial)).toHaveLength(1);
+  });
+});
+
+describe("what cannot be taken", () => {
+  test("a bad frame is set aside with its reason, and the frames committed with it are not affected", async () => {
+    const [good, bad] = [await newDevice(), await newDevice()];
+    const outcomes = await Promise.all([
+      take(good, { sn: good, ts: nowSeconds(), d: { tc: 1, battery_voltage: 12 } }),
+      take(bad, "{ this is no frame"),
+      take(bad, { sn: good, ts: nowSeconds(), d: { tc: 1 } }),
+      take(good, { sn: good, ts: nowSeconds() + 1, d: { tc: 1, battery_voltage: 12.1 } }),
+    ]);
+    expect(outcomes.map(({ refusals }) => refusals[0]?.reason)).toEqual([
+      undefined,
+      "not_readable",
+      "foreign_serial",
+      undefined,
+    ]);
+    expect(await readingsOf(good)).toHaveLength(2);
+    const kept = await quarantineOf(bad);
+    expect(kept.map(({ reason }) => reason)).toEqual(["not_readable", "foreign_serial"]);
+  });
+
+  test("nobody fills the quarantine: of one source sixty frames a minute are kept, and all are counted", async () => {
+    const serial = await newDevice();
+    const before = world.refused.length;
+    for (let sent = 0; sent < 100; sent++) await world.ingest.take(world.frame(serial, "no frame"), "198.51.100.1");
+    expect(world.refused.length - before).toBe(100);
+    expect(await quarantineOf(serial)).toHaveLength(60);
+  });
+});
+
+test("a thousand frames of many devices at once are stored once each, in a few commits", async () => {
+  const names: string[] = [];
+  for (let one = 0; one < 20; one++) names.push(await newDevice());
+  const before = world.commits.length;
+  const start = nowSeconds() - 5_000;
+  await Promise.all(
+    Array.from({ length: 1_000 }, (_, at) => {
+      const serial = names[at % names.length] ?? "";
+      return take(serial, { sn: serial, ts: start + at, d: { tc: 1, battery_voltage: 12 + at / 1_000 } });
+    }),
+  );
+  expect(world.commits.length - before).toBeLessThan(10);
+  const counts = await Promise.all(names.map(async (serial) => (await readingsOf(serial)).length));
+  expect(counts).toEqual(names.map(() => 50));
+});
+
+test("a database that ends our connections costs nobody a frame: it waits and is stored once", async () => {
+  const serial = await newDevice();
+  const admin = openClient(database.url, 1);
+  for (let round = 0; round < 5; round++) {
+    const sent = Promise.all(
+      Array.from({ length: 40 }, (_, at) =>
+        take(serial, { sn: serial, ts: nowSeconds() - 1_000 + round * 40 + at, d: { tc: 1, battery_voltage: 12 } }),
+      ),
+    );
+    await admin`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'washa-ingest' and datname = current_database()`;
+    await sent;
+  }
+  await admin.end();
+  expect(await readingsOf(serial)).toHaveLength(200);
+});
