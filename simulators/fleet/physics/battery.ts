@@ -52,6 +52,8 @@ export function makeBattery({ chemistry, cells, capacityAh, ageing, parameters, 
   const chargeEfficiency = chance.between(...kind.chargeEfficiency);
   const selfDischarge = chance.between(...kind.selfDischargePerMonth) / MONTH_HOURS;
   const coldLoss = chance.between(...kind.coldLossPerC);
+  const chargerGain = 1 + 0.005 * chance.normal();
+  const acceptance = chance.between(0.6, 1.5);
   const hysteresisV = kind.hysteresisV * chance.between(0.5, 1.6);
   const newAh = capacityAh * parameters.capacityShareNew;
   let strings = 1;
@@ -89,20 +91,24 @@ export function makeBattery({ chemistry, cells, capacityAh, ageing, parameters, 
       const resistance = ohm() * resistanceFactor(share(), temperatureC);
       const rest = restV();
       const lead = chemistry === "lead_acid";
-      const heldV = (absorbed ? kind.floatV : kind.absorptionV - (lead ? 0.004 * (temperatureC - 25) : 0)) * cells;
-      const tapering = resistance * (1 + (0.06 * kind.taper) / (1.005 - share()));
+      const absorptionV = kind.absorptionV - (lead ? 0.004 * (temperatureC - 25) : 0);
+      const heldV = (absorbed ? kind.floatV : absorptionV) * cells * chargerGain;
+      // The last percents go in ever harder: for lead by Copetti et al. 1993 (Solar Energy 51, 181), for lithium a mere trace.
+      const reluctance = (kind.taper * acceptance * cells) / capacityAh / (1.02 - share()) ** 1.2;
+      const tapering = resistance + reluctance;
       let amperes = offeredA;
       if (offeredA > 0) {
-        const room = Math.max(0, (wholeAh - heldAh) / (hours * chargeEfficiency));
-        const trickle = 0.002 * capacityAh;
-        amperes = Math.min(offeredA, Math.max(0, (heldV - rest - slowV) / tapering), room + trickle);
+        amperes = Math.min(offeredA, Math.max(0, (heldV - rest - slowV) / tapering));
+        // A lead battery takes more than it holds and gasses; a lithium one stops.
+        if (!lead) amperes = Math.min(amperes, (wholeAh - heldAh) / (hours * chargeEfficiency) + 0.001 * capacityAh);
       } else if (heldAh <= 0) amperes = 0;
       heldAh += (amperes > 0 ? amperes * chargeEfficiency : amperes) * hours - selfDischarge * heldAh * hours;
       heldAh = Math.min(wholeAh, Math.max(0, heldAh));
       lean = Math.max(-1, Math.min(1, lean + (amperes * hours) / (0.05 * wholeAh)));
       slowV += (amperes * resistance * slowShare - slowV) * (1 - Math.exp(-hours / slowHours));
       volts = restV() + slowV + amperes * (amperes > 0 ? tapering : resistance);
-      if (offeredA > 0) volts = Math.min(volts, Math.max(heldV, rest));
+      // Whatever is left over, the charger holds the voltage.
+      if (offeredA > amperes + 1e-6 && amperes > 0) volts = Math.max(heldV, rest);
       // Full: the charger holds the voltage and little flows. Then it rests on float until the battery has worked again.
       const tapered = offeredA > amperes + 1e-6 && amperes < 0.03 * wholeAh;
       isFull = share() > 0.97 && tapered;

@@ -10,7 +10,7 @@ export interface CellKind {
   readonly cutOffV: number;
   readonly reconnectV: number;
   readonly resistanceOhmAh: readonly [number, number];
-  /** How much harder the last percents go in: 0.5 hardly, 6 like a lead battery. */
+  /** Volts of a cell at one times its capacity per hour, that the last percents need besides: see the battery's taper. */
   readonly taper: number;
   readonly chargeEfficiency: readonly [number, number];
   readonly selfDischargePerMonth: readonly [number, number];
@@ -29,7 +29,7 @@ export const CELL_KINDS: Readonly<Record<Chemistry, CellKind>> = {
     cutOffV: 1.9,
     reconnectV: 2.1,
     resistanceOhmAh: [0.03, 0.09],
-    taper: 6,
+    taper: 0.48,
     chargeEfficiency: [0.9, 0.96],
     selfDischargePerMonth: [0.02, 0.06],
     coldLossPerC: [0.004, 0.009],
@@ -42,7 +42,7 @@ export const CELL_KINDS: Readonly<Record<Chemistry, CellKind>> = {
     cutOffV: 2.9,
     reconnectV: 3.2,
     resistanceOhmAh: [0.04, 0.13],
-    taper: 0.5,
+    taper: 0.002,
     chargeEfficiency: [0.99, 1],
     selfDischargePerMonth: [0.01, 0.03],
     coldLossPerC: [0.002, 0.006],
@@ -55,7 +55,7 @@ export const CELL_KINDS: Readonly<Record<Chemistry, CellKind>> = {
     cutOffV: 3.2,
     reconnectV: 3.6,
     resistanceOhmAh: [0.05, 0.15],
-    taper: 0.5,
+    taper: 0.002,
     chargeEfficiency: [0.99, 1],
     selfDischargePerMonth: [0.01, 0.03],
     coldLossPerC: [0.002, 0.006],

@@ -47,6 +47,8 @@ export interface Measurement {
 export interface Truth {
   /** Capacity at 25 °C as a share of the rated one. */
   readonly stateOfHealth: number;
+  /** The same as a share of what this very battery held when new. */
+  readonly shareOfNew: number;
   readonly capacityAh: number;
   readonly resistanceOhm: number;
   /** Share of what the battery now holds, 0 to 1. */
@@ -193,9 +195,15 @@ export function makeSystem(options: SystemOptions): SolarSystem {
     truth() {
       const stateOfHealth = battery.capacityAh() / options.capacityAh;
       const { calendar, cycling, sulphation } = ageing.loss();
-      const worn = stateOfHealth >= 0.8 ? undefined : sulphation > calendar + cycling ? "sulphated" : "worn";
+      const worn =
+        stateOfHealth / options.ageing.capacityShareNew >= 0.8
+          ? undefined
+          : sulphation > calendar + cycling
+            ? "sulphated"
+            : "worn";
       return {
         stateOfHealth,
+        shareOfNew: stateOfHealth / options.ageing.capacityShareNew,
         capacityAh: battery.capacityAh(),
         resistanceOhm: battery.resistanceOhm(),
         charge: battery.charge(),
