@@ -29,6 +29,9 @@ const SILENT_SECONDS = `(${SILENT.intervals} * ${INTERVAL} + ${SILENT.graceMs / 
 const LOST_SECONDS = `greatest(${LOST.intervals} * ${INTERVAL}, ${LOST.leastMs / SECOND_MS})`;
 const FALLEN_SECONDS = `(${SILENT_SECONDS} + ${FALLEN_WINDOW_MS / SECOND_MS})`;
 
+/** How long a device may take to speak, once it can. */
+export const LATE_INTERVAL = sql.raw(`${LATE_SECONDS} * interval '1 second'`);
+
 export const instant = (at: Date): SQL => sql`${at.toISOString()}::timestamptz`;
 
 const heardWithin = (now: Date, seconds: string): SQL =>
@@ -43,9 +46,9 @@ export function fallenSql(now: Date): SQL {
   return sql`not ${heardWithin(now, LATE_SECONDS)} and ${heardWithin(now, FALLEN_SECONDS)}`;
 }
 
-/** Whether the device's silence has reached this many times its limit. */
+/** Whether the device's silence has reached this many times its limit, or will within a hundredth of a second. */
 export function silentTimesSql(now: Date, times: number): SQL {
-  return sql`not (s.last_seen_at > ${instant(now)} - ${times}::double precision * ${sql.raw(SILENT_SECONDS)} * interval '1 second')`;
+  return sql`s.last_seen_at <= ${instant(now)} + interval '10 milliseconds' - ${times}::double precision * ${sql.raw(SILENT_SECONDS)} * interval '1 second'`;
 }
 
 export const BATTERY_LEVEL = sql.raw(
