@@ -164,6 +164,14 @@ async function simulateRail(options: readonly string[]): Promise<void> {
   process.exitCode = await runRailSimulator(options, { input: process.stdin, output: process.stdout });
 }
 
+/** Devices that speak MQTT, as many as are wanted; it takes its own options, --help among them. */
+async function simulateFleet(options: readonly string[]): Promise<void> {
+  const { runFleetSimulator } = await import("../simulators/fleet/main.ts");
+  const ending = new AbortController();
+  void untilAsked().then(() => ending.abort());
+  process.exitCode = await runFleetSimulator(options, { output: process.stdout, signal: ending.signal });
+}
+
 async function createStaff(
   email: string,
   { name, role, area }: { name: string; role: string; area?: string },
@@ -245,14 +253,19 @@ function program(): Command {
     .command("mapping <name> <file>")
     .description("Save how a provider's CSV is read, from a JSON file.")
     .action(saveMapping);
-  washa
-    .command("simulate")
-    .description("Stand in for others, to try things out.")
+  const simulate = washa.command("simulate").description("Stand in for others, to try things out.");
+  simulate
     .command("rail [options...]")
     .description("Every mobile-money provider from the other side; `simulate rail --help` tells more.")
     .allowUnknownOption()
     .helpOption(false)
     .action(simulateRail);
+  simulate
+    .command("fleet [options...]")
+    .description("A village of devices that speak MQTT; `simulate fleet --help` tells more.")
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(simulateFleet);
   washa
     .command("staff <email>")
     .description("Add a person who may sign in; the password is read from standard input.")

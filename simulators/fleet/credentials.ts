@@ -21,14 +21,13 @@ const HEADER_NAMES = { serial: ["serial number", "serial"], key: ["key"], passwo
  */
 export function deriveCredentials(seed: number, device: number): Credentials {
   const serial = `SIM${String(seed)}-${String(device + 1).padStart(6, "0")}`;
-  const secret = (purpose: string): Buffer =>
-    createHash("sha256").update(`washa simulated fleet/${purpose}/${serial}`).digest();
-  return {
-    serial,
-    keyHex: secret("key").toString("hex", 0, 16),
-    password: secret("password").toString("base64url", 0, 24),
-  };
+  return { serial, keyHex: deriveKey(serial), password: deriveSecret("password", serial).toString("base64url", 0, 24) };
 }
+
+const deriveKey = (serial: string): string => deriveSecret("key", serial).toString("hex", 0, 16);
+
+const deriveSecret = (purpose: string, serial: string): Buffer =>
+  createHash("sha256").update(`washa simulated fleet/${purpose}/${serial}`).digest();
 
 /** The device exchange CSV of a fleet, as `washa import devices` takes it. It holds keys. */
 export function fleetDevicesCsv(devices: readonly Credentials[], model = "Fleet Home"): string {
@@ -37,8 +36,8 @@ export function fleetDevicesCsv(devices: readonly Credentials[], model = "Fleet 
 }
 
 /**
- * Reads a CSV with a header: `Serial Number`, `Key`, `Password` in any order, further columns ignored. Throws RangeError with
- * the line that is wrong; keys and passwords never stand in its text.
+ * Reads a CSV with a header: `Serial`, `Password` and, for devices that this simulator did not make, `Key`, in any order;
+ * further columns are ignored. Throws RangeError with the line that is wrong; keys and passwords never stand in its text.
  */
 export function parseCredentials(text: string): readonly Credentials[] {
   const [header = "", ...lines] = text.replace(/^\uFEFF/, "").split(/\r?\n/);
@@ -54,16 +53,15 @@ export function parseCredentials(text: string): readonly Credentials[] {
     key: columnOf(HEADER_NAMES.key),
     password: columnOf(HEADER_NAMES.password),
   };
-  for (const [name, column] of Object.entries(columns)) {
-    if (column < 0) throw new RangeError(`The first line has no column "${name}". Expected: serial,key,password`);
-  }
+  if (columns.serial < 0 || columns.password < 0)
+    throw new RangeError("The first line names the columns serial and password, and key for devices of others.");
   const seen = new Set<string>();
-  return lines.flatMap((line, at) => {
+  const devices = lines.flatMap((line, at) => {
     if (line.trim() === "") return [];
     const fields = line.split(",").map((field) => field.trim());
     const device = {
       serial: fields[columns.serial] ?? "",
-      keyHex: (fields[columns.key] ?? "").toLowerCase(),
+      keyHex: columns.key < 0 ? deriveKey(fields[columns.serial] ?? "") : (fields[columns.key] ?? "").toLowerCase(),
       password: fields[columns.password] ?? "",
     };
     const where = `Line ${String(at + 2)}:`;
@@ -75,4 +73,7 @@ export function parseCredentials(text: string): readonly Credentials[] {
     seen.add(device.serial);
     return [device];
   });
+  if (devices.length === 0) throw new RangeError("The file has no devices.");
+  if (devices.length > DEVICES_MAX) throw new RangeError(`One process plays at most ${String(DEVICES_MAX)} devices.`);
+  return devices;
 }

@@ -83,7 +83,7 @@ export function openLink(
   events: LinkEvents,
 ): Link {
   const socket = dial(place);
-  let state: "opening" | "open" | "frozen" | "closed" = "opening";
+  let state: "opening" | "open" | "ending" | "frozen" | "closed" = "opening";
   let spokeAtMs = hello.nowMs;
   let pingedAtMs: number | undefined;
   let why = "the connection broke";
@@ -157,6 +157,7 @@ export function openLink(
       if (state === "closed") return;
       why = "left";
       if (state !== "open") return void socket.destroy();
+      state = "ending";
       socket.end(disconnectPacket());
       socket.setTimeout(LEAVE_TIMEOUT_MS, () => socket.destroy());
     },
@@ -165,6 +166,7 @@ export function openLink(
       why = "cut";
       // The first bytes of a publish packet that never ends.
       if (options?.isTorn !== true || state !== "open") return void socket.destroy();
+      state = "ending";
       socket.end(Buffer.from([0x32, 0xff, 0x07, 0, 4, 0x70, 0x61]));
       socket.setTimeout(LEAVE_TIMEOUT_MS, () => socket.destroy());
     },

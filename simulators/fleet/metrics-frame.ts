@@ -122,7 +122,8 @@ export function rowOf(seconds: number, told: Measurement, signalDbm: number): Ro
   ];
 }
 
-const FORMAT_JSON = JSON.stringify(DATA_FORMAT);
+/** What travels with every frame is as short as it can be: the names are those of the standard, in its units. */
+const FORMAT_JSON = JSON.stringify({ ...DATA_FORMAT, variables: { gps: DATA_FORMAT.variables.gps } });
 
 function standingValues(standing: Standing): readonly unknown[] {
   const { tokenCount, tampered, firmwareVersion, activeUntil, intervalSeconds, longitude, latitude, isUnlocked } =
