@@ -97,6 +97,7 @@ create index commands_ending on devices.commands (expires_at) where state in ('q
 create index commands_exhausted on devices.commands (next_attempt_at) where state in ('queued', 'sent', 'delivered') and attempts >= attempts_max;
 create index commands_fallback on devices.commands (fallback_at) where fallback_at is not null;                    -- the SMS that follows
 create index commands_of_device on devices.commands (device_id, id desc);                                          -- a device's page
+create index commands_of_light on devices.commands (device_id, token_count) where slot = 'light';                    -- tokens that are not given out any more
 create index commands_by_bulk on devices.commands (bulk_id) where bulk_id is not null;
 select platform.open_to_app('devices.commands');
 

@@ -1,8 +1,8 @@
 import type { ContractId, MakeId } from "../kernel/ids.ts";
 import { InvalidInput, NotAllowedNow, NotFound } from "../kernel/refusal.ts";
 import { DAY_MS, type Clock } from "../kernel/time.ts";
-import type { Customers } from "../customers/customers.ts";
-import type { Devices } from "../devices/devices.ts";
+import type { Customer, Customers } from "../customers/customers.ts";
+import type { Devices, Whereabouts } from "../devices/devices.ts";
 import type { AccountKind, Ledger, Line } from "../ledger/ledger.ts";
 import type { Tx } from "../platform/database.ts";
 import { formatAccountNumber, makeAccountNumber } from "./account-number.ts";
@@ -88,8 +88,9 @@ export function makeContractCommands({
     const customer = await customers.require(tx, customerId);
     const version = await plans.requireInForce(tx, planCode, soldAt);
     const device = await devices.requireBySerial(tx, serial);
-    await devices.move(tx, { deviceId: device.id, from: "stock", to: "installed" });
     const id = makeId<"Contract">();
+    const home = { deviceId: device.id, from: "stock", to: "installed", whereabouts: whereaboutsOf(customer) } as const;
+    await devices.move(tx, { ...home, reason: "Sold", actor, contractId: id });
     const accounts = await ledger.openAccounts(
       tx,
       CONTRACT_ACCOUNTS.map(({ name, kind }) => ({ code: `contract/${id}/${name}`, kind, currency: version.currency })),
@@ -282,8 +283,13 @@ export function makeContractCommands({
     const contract = await lockOne(tx, contractId, ["active", "paid_off"]);
     const device = await devices.requireBySerial(tx, serial);
     const at = clock.now();
-    await devices.move(tx, { deviceId: device.id, from: "stock", to: "installed" });
-    await devices.move(tx, { deviceId: contract.deviceId, from: "installed", to: "retired" });
+    const whereabouts = whereaboutsOf(await customers.require(tx, contract.customerId));
+    const why = { reason, actor, contractId };
+    await devices.move(tx, { deviceId: device.id, from: "stock", to: "installed", whereabouts, ...why });
+    // One that is in the workshop stays there, and is nobody's from now on.
+    const old = await devices.find(tx, contract.deviceId);
+    if (old?.state !== "repair")
+      await devices.move(tx, { deviceId: contract.deviceId, from: "installed", to: "swapped", ...why });
     const leftMs = Math.max(0, (contract.lampUntilAt?.getTime() ?? 0) - at.getTime());
     const units = Math.floor((leftMs * device.timeDivider) / DAY_MS);
     const eventId = makeId<"ContractEvent">();
@@ -356,4 +362,9 @@ export function makeContractCommands({
   };
 
   return { sell, adjust, writeOff, payOff, swapDevice, changeTerms, resendTokens };
+}
+
+/** A lamp is where its family lives. */
+function whereaboutsOf({ area, place, latitude, longitude }: Customer): Whereabouts {
+  return { area, place, latitude, longitude };
 }

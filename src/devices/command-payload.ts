@@ -9,8 +9,8 @@ import { z } from "zod";
 const token = z.string().regex(/^\d{9,20}$/);
 const seconds = z.int().min(0).max(4_102_444_800);
 
-/** More than a payment ever gives: 995 units each, so ten hold 27 years of days. */
-export const TOKENS_MAX = 10;
+/** What fits a message of 2 KB; a payment that gives more goes by SMS alone. */
+export const TOKENS_MAX = 40;
 export const INTERVAL_SECONDS_MIN = 10;
 export const INTERVAL_SECONDS_MAX = 7 * 86_400;
 /** Of an image for a device's flash. */

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { sql, type SQL } from "drizzle-orm";
 import type { DeviceId, TokenId } from "../kernel/ids.ts";
 import { column, type Db, type Tx } from "../platform/database.ts";
 import type { DeviceLine } from "./device-csv.ts";
@@ -8,35 +8,50 @@ export interface DeviceWithKey extends Device {
   readonly keySealed: Uint8Array;
   readonly startingCode: number;
   readonly testCode: string | undefined;
+  /** When a gateway saw it last; undefined where nobody may speak for it. */
+  readonly reachableAt: Date | undefined;
 }
 
-interface Row extends Record<string, unknown> {
+export interface DeviceRow extends Record<string, unknown> {
   id: DeviceId;
+  number: number;
   serial: string;
   model: string;
   hardware_version: string | null;
   state: DeviceState;
+  area: string | null;
+  place: string | null;
+  latitude: number | null;
+  longitude: number | null;
   count: number;
   time_divider: number;
   restricted_digits: boolean;
   imported_at: string;
+  installed_at: string | null;
 }
 
-const COLUMNS = sql.raw(
-  "id, serial, model, hardware_version, state, count, time_divider, restricted_digits, imported_at",
+/** Of `devices.devices d`. */
+export const DEVICE_COLUMNS = sql.raw(
+  "d.id, d.number, d.serial, d.model, d.hardware_version, d.state, d.area, d.place, d.latitude, d.longitude, d.count, d.time_divider, d.restricted_digits, d.imported_at, d.installed_at",
 );
 
-function deviceOf(row: Row): Device {
+export function deviceOf(row: DeviceRow): Device {
   return {
     id: row.id,
+    number: row.number,
     serial: row.serial,
     model: row.model,
     hardwareVersion: row.hardware_version,
     state: row.state,
+    area: row.area,
+    place: row.place,
+    latitude: row.latitude,
+    longitude: row.longitude,
     count: row.count,
     timeDivider: row.time_divider,
     restrictedDigits: row.restricted_digits,
     importedAt: new Date(row.imported_at),
+    installedAt: row.installed_at === null ? null : new Date(row.installed_at),
   };
 }
 
@@ -91,47 +106,69 @@ export async function insert(
 }
 
 export async function findMany(db: Db | Tx, ids: readonly DeviceId[]): Promise<ReadonlyMap<DeviceId, Device>> {
-  const rows = await db.execute<Row>(
-    sql`select ${COLUMNS} from devices.devices where id = any(${column(ids, "uuid")})`,
+  const rows = await db.execute<DeviceRow>(
+    sql`select ${DEVICE_COLUMNS} from devices.devices d where d.id = any(${column(ids, "uuid")})`,
   );
   return new Map(rows.map((row) => [row.id, deviceOf(row)]));
 }
 
 export async function findBySerial(db: Db | Tx, serial: string): Promise<Device | undefined> {
-  const [row] = await db.execute<Row>(sql`select ${COLUMNS} from devices.devices where serial = ${serial}`);
+  const [row] = await db.execute<DeviceRow>(
+    sql`select ${DEVICE_COLUMNS} from devices.devices d where d.serial = ${serial}`,
+  );
   return row === undefined ? undefined : deviceOf(row);
+}
+
+export interface DeviceFilter {
+  /** The start of a serial. */
+  readonly search?: string | undefined;
+  readonly state?: DeviceState | undefined;
+  readonly area?: string | undefined;
+  readonly model?: string | undefined;
+}
+
+export function deviceConditions({ search, state, area, model }: DeviceFilter): SQL {
+  const start = search?.trim().replace(/[\\%_]/g, "\\$&");
+  return sql.join(
+    [
+      sql`true`,
+      ...(state === undefined ? [] : [sql`d.state = ${state}`]),
+      ...(area === undefined ? [] : [sql`d.area = ${area}`]),
+      ...(model === undefined ? [] : [sql`d.model = ${model}`]),
+      ...(start === undefined ? [] : [sql`d.serial like ${`${start}%`}`]),
+    ],
+    sql` and `,
+  );
 }
 
 export async function list(
   db: Db | Tx,
-  filter: { search?: string | undefined; state?: DeviceState | undefined },
+  filter: DeviceFilter,
   page: { first: number; after?: string | undefined },
 ): Promise<readonly Device[]> {
-  const start = filter.search?.trim().replace(/[\\%_]/g, "\\$&");
-  const rows = await db.execute<Row>(sql`
-    select ${COLUMNS} from devices.devices
-    where (${filter.state ?? null}::text is null or state = ${filter.state ?? null})
-      and (${start ?? null}::text is null or serial like ${start === undefined ? null : `${start}%`})
-      and (${page.after ?? null}::uuid is null or id > ${page.after ?? null}::uuid)
-    order by id limit ${page.first}`);
+  const rows = await db.execute<DeviceRow>(sql`
+    select ${DEVICE_COLUMNS} from devices.devices d
+    where ${deviceConditions(filter)} ${page.after === undefined ? sql`` : sql`and d.id > ${page.after}::uuid`}
+    order by d.id limit ${page.first}`);
   return rows.map(deviceOf);
 }
 
 export async function lock(tx: Tx, id: DeviceId): Promise<Device | undefined> {
-  const [row] = await tx.execute<Row>(sql`select ${COLUMNS} from devices.devices where id = ${id} for update`);
+  const [row] = await tx.execute<DeviceRow>(
+    sql`select ${DEVICE_COLUMNS} from devices.devices d where d.id = ${id} for update`,
+  );
   return row === undefined ? undefined : deviceOf(row);
-}
-
-export async function setState(tx: Tx, id: DeviceId, state: DeviceState): Promise<void> {
-  await tx.execute(sql`update devices.devices set state = ${state} where id = ${id}`);
 }
 
 /** In the order of ids, so that two batches with the same devices cannot wait for each other. */
 export async function lockWithKeys(tx: Tx, ids: readonly DeviceId[]): Promise<ReadonlyMap<DeviceId, DeviceWithKey>> {
   if (ids.length === 0) return new Map();
-  const rows = await tx.execute<Row & { key_sealed: Uint8Array; starting_code: number; test_code: string | null }>(sql`
-    select ${COLUMNS}, key_sealed, starting_code, test_code from devices.devices
-    where id = any(${column(ids, "uuid")}) order by id for update`);
+  const rows = await tx.execute<
+    DeviceRow & { key_sealed: Uint8Array; starting_code: number; test_code: string | null; seen_at: string | null }
+  >(sql`
+    select ${DEVICE_COLUMNS}, d.key_sealed, d.starting_code, d.test_code, c.seen_at
+    from devices.devices d left join devices.credentials c on c.device_id = d.id and c.state = 'claimed'
+    where d.id = any(${column(ids, "uuid")}) order by d.id for update of d`);
   return new Map(
     rows.map((row) => [
       row.id,
@@ -140,6 +177,7 @@ export async function lockWithKeys(tx: Tx, ids: readonly DeviceId[]): Promise<Re
         keySealed: row.key_sealed,
         startingCode: row.starting_code,
         testCode: row.test_code ?? undefined,
+        reachableAt: row.seen_at === null ? undefined : new Date(row.seen_at),
       },
     ]),
   );
@@ -223,4 +261,31 @@ export async function tokensByCause(db: Db | Tx, causes: readonly string[]): Pro
     sql`select * from devices.tokens where cause = any(${column(causes, "text")}) order by cause, part`,
   );
   return rows.map(tokenOf);
+}
+
+/** By the numbers that readings name devices by. */
+export async function findByNumbers(db: Db | Tx, numbers: readonly number[]): Promise<ReadonlyMap<number, Device>> {
+  const rows = await db.execute<DeviceRow>(
+    sql`select ${DEVICE_COLUMNS} from devices.devices d where d.number = any(${column(numbers, "integer")})`,
+  );
+  return new Map(rows.map((row) => [row.number, deviceOf(row)]));
+}
+
+/**
+ * Tokens that a device with this count has not taken yet, the oldest first: of its present home only, and none of a command
+ * that was cancelled or whose time has passed.
+ */
+export async function pendingTokens(
+  db: Db | Tx,
+  { number, count, limit }: { number: number; count: number; limit: number },
+): Promise<readonly string[]> {
+  const rows = await db.execute<{ digits: string }>(sql`
+    select t.digits from devices.devices d join devices.tokens t on t.device_id = d.id
+    where d.number = ${number} and t.count > ${count} and (d.installed_at is null or t.issued_at >= d.installed_at)
+      and not exists (
+        select from devices.commands c
+        where c.device_id = d.id and c.slot = 'light' and c.token_count = t.count
+          and c.state in ('refused', 'failed', 'expired', 'cancelled'))
+    order by t.count limit ${limit}`);
+  return rows.map(({ digits }) => digits);
 }

@@ -1,24 +1,78 @@
-import type { DeviceId, MakeId, TokenId } from "../kernel/ids.ts";
+import type { ContractId, DeviceId, MakeId, TokenId } from "../kernel/ids.ts";
 import { InvalidInput, NotAllowedNow, NotFound } from "../kernel/refusal.ts";
-import type { Clock } from "../kernel/time.ts";
+import { MINUTE_MS, type Clock } from "../kernel/time.ts";
 import type { Db, Tx } from "../platform/database.ts";
+import { queueDeliveries } from "./commands.commands.ts";
 import { parseDeviceCsv, type LineRefusal } from "./device-csv.ts";
 import * as store from "./devices.store.ts";
 import type { KeySeal } from "./key-seal.ts";
-import { makeTokenIssuer, type TokenIssuer } from "./token-issuer.ts";
+import type { DeviceState } from "./life-cycle.ts";
+import { makeMover } from "./movements.commands.ts";
+import { makeTokenIssuer, type AirPolicy, type TokenIssuer } from "./token-issuer.ts";
 import { makeTokenChains } from "./tokens/openpaygo.ts";
 
-export type { TokenIssuer, TokenRequest } from "./token-issuer.ts";
+export type { AirPolicy, TokenIssuer, TokenRequest } from "./token-issuer.ts";
 export type { LineRefusal } from "./device-csv.ts";
+export type { DeviceFilter } from "./devices.store.ts";
 export { makeSpeakers, type Speaker, type Speakers } from "./speakers.queries.ts";
 export { tellSpeakerChanged } from "./speakers.store.ts";
 
-export type DeviceState = "stock" | "installed" | "retired";
+export { DEVICE_STATES, pathsFrom, type DeviceState } from "./life-cycle.ts";
+export { makeDeviceLife, type DeviceLife, type DevicePage } from "./life.commands.ts";
+export type { Movement } from "./movements.store.ts";
+export { makeBulkActs, type BulkActs, type BulkOrder } from "./bulk.commands.ts";
+export { BULK_LINES_MAX, type BulkAct, type BulkLine, type BulkReport, type Selection } from "./bulk.ts";
+export {
+  makeCredentials,
+  type ClaimAnswer,
+  type Credentials,
+  type CredentialStatus,
+  type IssuedCode,
+} from "./credentials.commands.ts";
+export { ClaimRefused } from "./credentials.ts";
+export type { CredentialEvent, CredentialState } from "./credentials.store.ts";
+export { mayPublish, maySubscribe, topicRights, type TopicRights } from "./topic-rights.ts";
+export {
+  makeDeviceCommands,
+  type CommandOrder,
+  type CommandRequest,
+  type DeviceCommands,
+  type Heard,
+} from "./commands.commands.ts";
+export type { Command, CommandChange, CommandId } from "./commands.store.ts";
+export { COMMAND_STATES, type CommandState } from "./command-life.ts";
+export { commandAnswer, commandBody, commandMessage, type CommandBody, type CommandKind } from "./command-payload.ts";
+export { makeCommandLoop, type CommandLoop } from "./commands.jobs.ts";
+export { makeTokenFallback, type TokenFallback } from "./token-fallback.jobs.ts";
+export { makeClaimDoor } from "./claim.http.ts";
+
+/** Where a device is, as far as somebody said so. */
+export interface Whereabouts {
+  readonly area: string | null;
+  readonly place: string | null;
+  readonly latitude: number | null;
+  readonly longitude: number | null;
+}
+
+/** Writes the audit row of an act, in the act's transaction; given by whoever keeps the audit. */
+export type Audit = (
+  tx: Tx,
+  entry: {
+    readonly actor: string;
+    readonly action: string;
+    readonly subjectKind: string;
+    readonly subjectId: string;
+    readonly detail: Readonly<Record<string, string | number | boolean | null>>;
+  },
+) => Promise<void>;
+
 export type TokenKind = "add" | "set" | "disable" | "sync";
 
 /** What may be shown of a device. Its key and starting code never leave this module. */
-export interface Device {
+export interface Device extends Whereabouts {
   readonly id: DeviceId;
+  /** How readings name it. */
+  readonly number: number;
   readonly serial: string;
   readonly model: string;
   readonly hardwareVersion: string | null;
@@ -29,6 +83,8 @@ export interface Device {
   readonly timeDivider: number;
   readonly restrictedDigits: boolean;
   readonly importedAt: Date;
+  /** When it came into its present home, or the last one it had. */
+  readonly installedAt: Date | null;
 }
 
 export interface Token {
@@ -61,24 +117,66 @@ export interface Devices {
   exists(db: Db | Tx, serial: string): Promise<boolean>;
   list(
     db: Db | Tx,
-    filter: { search?: string | undefined; state?: DeviceState | undefined },
+    filter: store.DeviceFilter,
     page: { first: number; after?: string | undefined },
   ): Promise<readonly Device[]>;
-  /** Takes a device from one state to another, locking it; refuses when it is elsewhere. */
-  move(tx: Tx, order: { deviceId: DeviceId; from: DeviceState; to: DeviceState }): Promise<Device>;
+  findByNumbers(db: Db | Tx, numbers: readonly number[]): Promise<ReadonlyMap<number, Device>>;
+  /**
+   * Takes a device from one state to another for a sale or a swap, locking it; refuses when it is elsewhere. What leaves its
+   * home loses its credentials and its open commands. For what people decide, see `DeviceLife`.
+   */
+  move(
+    tx: Tx,
+    order: {
+      deviceId: DeviceId;
+      from: DeviceState;
+      to: DeviceState;
+      reason: string;
+      actor: string;
+      contractId?: ContractId | undefined;
+      /** Where it is from now on; left out: as before, or nowhere in particular when it leaves a home. */
+      whereabouts?: Whereabouts | undefined;
+    },
+  ): Promise<Device>;
   /** Locks devices, in the order of their ids, and gives what issues tokens to them until the transaction ends. */
   lockForTokens(tx: Tx, ids: readonly DeviceId[]): Promise<TokenIssuer>;
   /** Newest first. */
   tokensOf(db: Db | Tx, query: { deviceId: DeviceId; limit: number }): Promise<readonly Token[]>;
   tokensByCause(db: Db | Tx, causes: readonly string[]): Promise<readonly Token[]>;
+  /**
+   * Digits of the tokens that a device with this count has not taken yet, oldest first: OpenPAYGO Metrics' `tkl`. None from
+   * before its present home, and none of a command that was cancelled or is past its time.
+   */
+  pendingTokens(
+    db: Db | Tx,
+    query: { number: number; count: number; limit?: number | undefined },
+  ): Promise<readonly string[]>;
 }
+
+/** What an answer carries at once; the device asks again after these. */
+const PENDING_TOKENS_MAX = 10;
+/** How long a customer waits for light by air before the SMS with the token follows. */
+export const FALLBACK_MS = 10 * MINUTE_MS;
 
 /** Chains remembered in memory; at 150 bytes each this stays under 16 MB and makes a repeated price cost two hashes. */
 const CHAINS_MAX = 100_000;
 
 /** Devices, their keys and counters, and the tokens issued to them. */
-export function makeDevices({ clock, makeId, keySeal }: { clock: Clock; makeId: MakeId; keySeal: KeySeal }): Devices {
+export function makeDevices({
+  clock,
+  makeId,
+  keySeal,
+  airPolicy = "both",
+  fallbackMs = FALLBACK_MS,
+}: {
+  clock: Clock;
+  makeId: MakeId;
+  keySeal: KeySeal;
+  airPolicy?: AirPolicy;
+  fallbackMs?: number;
+}): Devices {
   const chains = makeTokenChains({ chainsMax: CHAINS_MAX });
+  const mover = makeMover({ clock });
 
   async function importCsv(tx: Tx, csv: string): Promise<ImportReport> {
     const { devices, refused } = parseDeviceCsv(csv);
@@ -95,16 +193,14 @@ export function makeDevices({ clock, makeId, keySeal }: { clock: Clock; makeId: 
     };
   }
 
-  async function move(
-    tx: Tx,
-    { deviceId, from, to }: { deviceId: DeviceId; from: DeviceState; to: DeviceState },
-  ): Promise<Device> {
+  const move: Devices["move"] = async (tx, { deviceId, from, to, ...why }) => {
     const device = await store.lock(tx, deviceId);
     if (device === undefined) throw new NotFound("device", "deviceId");
     if (device.state !== from) throw new NotAllowedNow(`Device ${device.serial} is ${device.state}, not ${from}.`);
-    await store.setState(tx, deviceId, to);
-    return { ...device, state: to };
-  }
+    const [moved] = await mover.apply(tx, [{ device, to, ...why }]);
+    if (moved === undefined) throw new Error("Bug: a device was not moved.");
+    return moved;
+  };
 
   return {
     importCsv,
@@ -131,9 +227,16 @@ export function makeDevices({ clock, makeId, keySeal }: { clock: Clock; makeId: 
         chains,
         makeId,
         now: clock.now(),
-        save: (issued) => store.saveTokens(tx, issued),
+        airPolicy,
+        async save({ tokens, counts, deliveries }) {
+          await store.saveTokens(tx, { tokens, counts });
+          await queueDeliveries(tx, deliveries, { now: clock.now(), makeId, fallbackMs });
+        },
       });
     },
+    findByNumbers: store.findByNumbers,
+    pendingTokens: (db, { limit = PENDING_TOKENS_MAX, ...query }) =>
+      store.pendingTokens(db, { ...query, limit: Math.min(limit, PENDING_TOKENS_MAX) }),
     tokensOf: store.tokensOf,
     tokensByCause: store.tokensByCause,
   };

@@ -1,5 +1,7 @@
 import type { DeviceId, MakeId } from "../kernel/ids.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
+import { DAY_MS } from "../kernel/time.ts";
+import { TOKENS_MAX } from "./command-payload.ts";
 import type { Device, Token, TokenKind } from "./devices.ts";
 import type { DeviceWithKey } from "./devices.store.ts";
 import type { KeySeal } from "./key-seal.ts";
@@ -20,17 +22,40 @@ export interface TokenRequest {
   readonly units?: number;
   /** The receipt or command it answers: together with the device it is answered once. */
   readonly cause: string;
+  /**
+   * How it reaches the device besides the keypad. air: also sent to it by itself, where it is within reach (left out: so).
+   * command: a command of its own carries it.
+   */
+  readonly carriedBy?: "air" | "command";
+  /** Whether the customer's SMS may wait until the air has failed; only where that is the policy. */
+  readonly smsMayWait?: boolean;
 }
 
 /** Issues tokens in memory to devices that are locked; nothing is stored before `save`. */
 export interface TokenIssuer {
   device(id: DeviceId): Device;
   issue(request: TokenRequest): readonly Token[];
-  /** Stores all tokens and counters, in two statements. Call it once, before the transaction commits. */
+  /** Whether these tokens, just issued, come to the device by themselves and the SMS with them waits. */
+  smsWaits(tokens: readonly Token[]): boolean;
+  /** Stores all tokens and counters in two statements, and a third where some go by air. Call it once, before the transaction commits. */
   save(): Promise<void>;
 }
 
 const TYPES = { add: "ADD_TIME", set: "SET_TIME", disable: "DISABLE_PAYG", sync: "COUNTER_SYNC" } as const;
+
+/** Tokens that go to a device by air as one command. */
+export interface AirDelivery {
+  readonly device: DeviceWithKey;
+  readonly cause: string;
+  readonly tokens: readonly Token[];
+  readonly smsWaits: boolean;
+}
+
+/** Whether tokens are sent to devices that can be reached, and what the customer is written meanwhile. */
+export type AirPolicy = "off" | "both" | "first";
+
+/** A lamp that no gateway has seen for longer is not waited for. */
+const REACH_MS = DAY_MS;
 
 /**
  * Splits time over tokens of at most 995 units each; zero units need none. Refuses more time than all counts of a device
@@ -43,12 +68,28 @@ export function splitUnits(units: number): readonly number[] {
   return parts;
 }
 
+/** Several SET_TIME tokens would each undo the one before, so a setting is one token, of zero for a lock. */
+function partsOf({ kind, units = 0 }: TokenRequest): readonly number[] {
+  switch (kind) {
+    case "add":
+      return splitUnits(units);
+    case "set":
+      if (units > VALUE_MAX.standard)
+        throw new InvalidInput(`One token sets at most ${VALUE_MAX.standard} units of this device.`, "days");
+      return [units];
+    case "disable":
+    case "sync":
+      return [0];
+  }
+}
+
 export function makeTokenIssuer({
   locked,
   keySeal,
   chains,
   makeId,
   now,
+  airPolicy,
   save,
 }: {
   locked: ReadonlyMap<DeviceId, DeviceWithKey>;
@@ -56,11 +97,17 @@ export function makeTokenIssuer({
   chains: TokenChains;
   makeId: MakeId;
   now: Date;
-  save: (issued: { tokens: readonly Token[]; counts: ReadonlyMap<DeviceId, number> }) => Promise<void>;
+  airPolicy: AirPolicy;
+  save: (issued: {
+    tokens: readonly Token[];
+    counts: ReadonlyMap<DeviceId, number>;
+    deliveries: readonly AirDelivery[];
+  }) => Promise<void>;
 }): TokenIssuer {
   const counts = new Map<DeviceId, number>();
   const prepared = new Map<DeviceId, TokenDevice>();
   const issued: Token[] = [];
+  const deliveries: AirDelivery[] = [];
 
   function required(id: DeviceId): DeviceWithKey {
     const device = locked.get(id);
@@ -101,8 +148,7 @@ export function makeTokenIssuer({
 
   function issue(request: TokenRequest): readonly Token[] {
     const device = required(request.deviceId);
-    const timed = request.kind === "add" || request.kind === "set";
-    const parts = timed ? splitUnits(request.units ?? 0) : [0];
+    const parts = partsOf(request);
     const tokens = parts.map((units, part) => {
       const count = counts.get(device.id) ?? device.count;
       const type = TYPES[request.kind];
@@ -110,12 +156,24 @@ export function makeTokenIssuer({
       return issueOne(device, order, { ...request, part, units });
     });
     issued.push(...tokens);
+    if (mayFly(device, request, tokens)) {
+      const { cause, smsMayWait = false } = request;
+      deliveries.push({ device, cause, tokens, smsWaits: smsMayWait && airPolicy === "first" });
+    }
     return tokens;
+  }
+
+  function mayFly(device: DeviceWithKey, { carriedBy = "air" }: TokenRequest, tokens: readonly Token[]): boolean {
+    if (airPolicy === "off" || carriedBy === "command" || tokens.length === 0 || tokens.length > TOKENS_MAX)
+      return false;
+    return device.reachableAt !== undefined && now.getTime() - device.reachableAt.getTime() <= REACH_MS;
   }
 
   return {
     device: required,
     issue,
-    save: () => save({ tokens: issued, counts }),
+    smsWaits: (tokens) =>
+      deliveries.some((delivery) => delivery.smsWaits && delivery.tokens.some(({ id }) => id === tokens[0]?.id)),
+    save: () => save({ tokens: issued, counts, deliveries }),
   };
 }

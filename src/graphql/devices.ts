@@ -1,20 +1,25 @@
 import type { EnumRef } from "@pothos/core";
 import { sightOf } from "../access/access.ts";
-import type { Device, DeviceState, ImportReport, LineRefusal } from "../devices/devices.ts";
+import {
+  DEVICE_STATES,
+  type Device,
+  type DeviceState,
+  type ImportReport,
+  type LineRefusal,
+} from "../devices/devices.ts";
 import { InvalidInput, NotFound } from "../kernel/refusal.ts";
 import { pageArguments, parseId, type Builder, type BuilderTypes } from "./builder.ts";
 import { act } from "./commands.ts";
 import { cursorId, parsePage, toConnection } from "./connections.ts";
 import { requireActor, type GraphqlContext } from "./context.ts";
 
-const STATES = ["stock", "installed", "retired"] as const;
 const TOKENS_SHOWN_MAX = 100;
 /** In characters: what fits the door's body limit, with room for the rest of the request. */
 const CSV_CHARACTERS_MAX = 1_000_000;
 
 /** Lamps and their tokens. A device's key and starting code are no fields here, and no face gives them. */
 export function defineDevices(builder: Builder): void {
-  const state = builder.enumType("DeviceState", { values: STATES });
+  const state = builder.enumType("DeviceState", { values: DEVICE_STATES });
   const kind = builder.enumType("TokenKind", { values: ["add", "set", "disable", "sync"] as const });
   builder.objectType("Token", {
     fields: (t) => ({

@@ -233,7 +233,13 @@ describe("a swap of the device", () => {
     const donor = await makeHousehold(program.current, { timeDivider });
     await within((tx) => credit().writeOff(tx, { contractId: donor.contract.id, reason: "Returned", actor: "a" }));
     await within((tx) =>
-      program.current.app.devices.move(tx, { deviceId: donor.contract.deviceId, from: "installed", to: "stock" }),
+      program.current.app.devices.move(tx, {
+        deviceId: donor.contract.deviceId,
+        from: "installed",
+        to: "stock",
+        reason: "came back",
+        actor: "test",
+      }),
     );
     return donor;
   };
@@ -251,7 +257,7 @@ describe("a swap of the device", () => {
     expect(row).toMatchObject({ kind: "add", units: 5 * 24 - 31 });
     expect(next.lamp.enter(row?.digits ?? "").kind).toBe("VALID");
     expect(next.lamp.face().daysLeft).toBeCloseTo((5 * 24 - 31) / 24, 6);
-    expect(await program.current.app.devices.find(db(), home.contract.deviceId)).toMatchObject({ state: "retired" });
+    expect(await program.current.app.devices.find(db(), home.contract.deviceId)).toMatchObject({ state: "swapped" });
     expect((await home.messages()).at(-1)).toMatchObject({ template: "token_again" });
     await pay(program.current, { account: home.accountNumber, amount: "50" });
     const [paid] = await program.current.app.devices.tokensOf(db(), { deviceId: after.deviceId, limit: 1 });

@@ -151,7 +151,9 @@ describe("tokens", () => {
 
 describe("stock", () => {
   const move = (device: Device, from: Device["state"], to: Device["state"]) =>
-    database.current.db.transaction((tx) => devices.move(tx, { deviceId: device.id, from, to }));
+    database.current.db.transaction((tx) =>
+      devices.move(tx, { deviceId: device.id, from, to, reason: "test", actor: "test" }),
+    );
 
   test("a device is where it was last moved, and is not moved from where it is not", async () => {
     const { device } = await makeDevice();
