@@ -1,32 +1,14 @@
 import { combineEvidence, mean, type Evidence } from "../../learning/learning.ts";
-import type { BatterySpec } from "./chemistry-facts.ts";
+import { CHEMISTRY_FACTS, type BatterySpec } from "./chemistry-facts.ts";
 import type { Counted } from "./counting.ts";
-import { capacityByTable, outAtUsualTemperature, placeOnCurve, restVoltage, type Knots } from "./curve.ts";
+import { capacityByTable, placeOnCurve, restVoltage, type Knots, type RestPoint } from "./curve.ts";
 
-/** A moment near rest: charge taken out at 25 °C, and the rest voltage of a cell. */
-export interface RestPoint {
-  readonly night: number;
-  readonly out: number;
-  readonly restV: number;
-}
-
-/** Full is known to two percent: a taper ends where the charger thinks it does. */
-const ANCHOR_ERROR = 0.02;
 /** Relaxation, temperature and hysteresis that the sag does not explain, in volts of a cell. */
 const REST_ERROR_V = 0.003;
 /** Errors that all nights of a week share. */
 const WEEK_ERROR = 0.01;
-
-/** The calm moments of a week's discharges. */
-export function restPoints({ points }: Counted, ohm25: number, spec: BatterySpec): readonly RestPoint[] {
-  return points
-    .filter(({ calm }) => calm)
-    .map((point) => ({
-      night: point.fullAtMs,
-      out: outAtUsualTemperature(point, spec),
-      restV: restVoltage(point, ohm25, spec),
-    }));
-}
+/** What counting itself errs within a night, as a share of the capacity. */
+const COUNT_ERROR = 0.01;
 
 /**
  * Capacity by partial discharges between anchors, relative to the battery's youth.
@@ -34,21 +16,37 @@ export function restPoints({ points }: Counted, ohm25: number, spec: BatterySpec
  * The same rest voltage means the same charge left, as a share. So where young it took `outThen` from full to come to a
  * voltage and now takes `outNow`, the capacity has become outNow / outThen of what it was (two-point capacity estimation:
  * Plett 2015, section 4.4; Einhorn et al. 2012, IEEE Trans. Industry Applications 48, 736). The rated capacity, the
- * gain of the current's sensor and the chemistry's table all cancel. Each night gives one ratio by weighted least squares
- * over its points; errors within a night are taken as one, and the nights' own scatter counts where it is greater.
+ * gain of the current's sensor and the chemistry's table all cancel.
+ *
+ * Each night is a line outNow = ratio · outThen − short by weighted least squares, where `short` is what the battery lacked of
+ * full when it looked full: it is unknown, but small (a normal prior with the chemistry's `fullError`). Readings of one night err
+ * alike, so a night counts as much as two of its points at most; where the nights scatter more than that, their scatter counts.
  */
-export function relativeCapacity(points: readonly RestPoint[], knots: Knots): Evidence | undefined {
+export function relativeCapacity(
+  points: readonly RestPoint[],
+  { knots, cellOhm, spec }: { readonly knots: Knots; readonly cellOhm: number; readonly spec: BatterySpec },
+): Evidence | undefined {
+  const { fullError } = CHEMISTRY_FACTS[spec.chemistry];
   const nights = [...Map.groupBy(points, ({ night }) => night).values()].flatMap((night) => {
-    let [together, square, best] = [0, 0, 0];
-    for (const { out, restV } of night) {
-      const then = placeOnCurve(knots, restV);
+    let [ones, thens, squares, outs, products, count] = [0, 0, 0, 0, 0, 0];
+    for (const point of night) {
+      const then = placeOnCurve(knots, restVoltage(point, cellOhm));
       if (then === undefined) continue;
-      const error = ANCHOR_ERROR ** 2 + (knots.scatterV ** 2 + REST_ERROR_V ** 2) / then.slopeV ** 2;
-      together += (then.out * out) / error;
-      square += (then.out * then.out) / error;
-      best = Math.max(best, (then.out * then.out) / error);
+      const weight = 1 / (COUNT_ERROR ** 2 + (knots.scatterV ** 2 + REST_ERROR_V ** 2) / then.slopeV ** 2);
+      ones += weight;
+      thens += weight * then.out;
+      squares += weight * then.out * then.out;
+      outs += weight * point.out;
+      products += weight * then.out * point.out;
+      count += 1;
     }
-    return square > 0 ? [{ value: together / square, variance: 1 / best }] : [];
+    if (count === 0) return [];
+    // Normal equations of (ratio, −short) with the prior on `short`, the points' weights lowered to those of two.
+    const lower = Math.min(1, 2 / count);
+    const [a, b, d] = [lower * squares, lower * thens, lower * ones + 1 / fullError ** 2];
+    const determinant = a * d - b * b;
+    if (!(determinant > 0)) return [];
+    return [{ value: (lower * products * d - b * lower * outs) / determinant, variance: d / determinant }];
   });
   return ofWeek(nights);
 }
@@ -64,10 +62,14 @@ function ofWeek(nights: readonly Evidence[]): Evidence | undefined {
 }
 
 /** Capacity as a share of the rated one, by the kind's table: rough, but it needs no youth. One value a week. */
-export function absoluteByTable(points: readonly RestPoint[], spec: BatterySpec): Evidence | undefined {
+export function absoluteByTable(
+  points: readonly RestPoint[],
+  cellOhm: number,
+  spec: BatterySpec,
+): Evidence | undefined {
   let [total, sum] = [0, 0];
   for (const point of points) {
-    const found = capacityByTable(point, spec);
+    const found = capacityByTable({ out: point.out, restV: restVoltage(point, cellOhm) }, spec);
     if (found === undefined) continue;
     total += found.weight;
     sum += found.weight * found.value;

@@ -18,6 +18,8 @@ export interface ChemistryFacts {
   readonly fullV: number;
   /** … while less than this flows: the taper. */
   readonly fullTaper: number;
+  /** How far from full a battery may be that looks full, as a deviation in shares: lead takes its last percents for hours. */
+  readonly fullError: number;
   /** At or below it under load, the device is about to cut off or has. */
   readonly emptyV: number;
   readonly chargeEfficiency: number;
@@ -36,7 +38,7 @@ export interface ChemistryFacts {
 /**
  * Round figures from data sheets and handbooks, none of them fitted to a fleet.
  *
- * Lead-acid: full at 2.25 V and above with a taper below C/50 (IEC 60896 and IEEE 1188 call a battery full when the current
+ * Lead-acid: full at 2.25 V and above with a taper below C/65 (IEC 60896 and IEEE 1188 call a battery full when the current
  * on float no longer falls); rest voltages of the usual tables for 12 V batteries; 0.6 % of capacity per degree (IEC 60896-11);
  * at most half of the capacity a day (IEC 61427-1 cycles at 30 to 50 %).
  * LFP and Li-ion (NMC with graphite): end of charge 3.45 and 4.1 V and above at below C/30; rest voltages after Baccouche et al. 2017
@@ -46,7 +48,8 @@ export const CHEMISTRY_FACTS: Readonly<Record<Chemistry, ChemistryFacts>> = {
   lead_acid: {
     plausibleV: [1.2, 2.9],
     fullV: 2.25,
-    fullTaper: 0.03,
+    fullTaper: 0.015,
+    fullError: 0.05,
     emptyV: 1.92,
     chargeEfficiency: 0.93,
     coldLossPerC: 0.006,
@@ -59,6 +62,7 @@ export const CHEMISTRY_FACTS: Readonly<Record<Chemistry, ChemistryFacts>> = {
     plausibleV: [1.5, 4.2],
     fullV: 3.38,
     fullTaper: 0.04,
+    fullError: 0.015,
     emptyV: 2.95,
     chargeEfficiency: 0.995,
     coldLossPerC: 0.004,
@@ -71,6 +75,7 @@ export const CHEMISTRY_FACTS: Readonly<Record<Chemistry, ChemistryFacts>> = {
     plausibleV: [2, 4.6],
     fullV: 4.03,
     fullTaper: 0.04,
+    fullError: 0.015,
     emptyV: 3.28,
     chargeEfficiency: 0.995,
     coldLossPerC: 0.004,

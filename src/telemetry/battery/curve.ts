@@ -2,42 +2,66 @@ import { chargeAtRest, CHEMISTRY_FACTS, type BatterySpec } from "./chemistry-fac
 import type { DischargePoint } from "./counting.ts";
 import { resistanceAt } from "./resistance.ts";
 
+/** What is summed of the points of one bin: charge taken out, volts of a cell, amperes (at 25 °C), and their products. */
+type Bin = readonly [count: number, out: number, volts: number, amperes: number, vv: number, va: number, aa: number];
+
 /**
- * A battery's own curve: the rest voltage of a cell over the charge taken out since full, learned while the battery was young.
- * Each bin holds weight, sum of charge, sum of volts and sum of squared volts, so that a week's points can be added and
- * the rest forgotten.
+ * A battery's own curve: the voltage of a cell over the charge taken out since full, learned while the battery was young.
+ * Sums in bins, so that a week's points can be added and then forgotten; the sag is taken off when the curve is read, by the
+ * best resistance known then.
  */
 export interface Curve {
-  readonly bins: readonly (readonly [count: number, out: number, volts: number, squares: number])[];
+  readonly bins: readonly Bin[];
+}
+
+/** A moment near rest. `out` at 25 °C; `amperes` as if it had that temperature: what gives the same sag. */
+export interface RestPoint {
+  readonly night: number;
+  readonly out: number;
+  readonly cellV: number;
+  readonly amperes: number;
 }
 
 const BIN_WIDTH = 0.05;
 const BIN_COUNT = 26;
 const BIN_LEAST = 3;
 
-export const EMPTY_CURVE: Curve = { bins: Array.from({ length: BIN_COUNT }, () => [0, 0, 0, 0] as const) };
+export const EMPTY_CURVE: Curve = { bins: Array.from({ length: BIN_COUNT }, () => [0, 0, 0, 0, 0, 0, 0] as const) };
 
-/** Rest voltage of a cell: what was measured, less the sag. `NaN` temperature counts as usual. */
-export function restVoltage(point: DischargePoint, ohm25: number, spec: BatterySpec): number {
-  return point.cellV - (point.amperes * resistanceAt(ohm25, point.temperatureC)) / spec.cells;
+/** The calm moments of discharges. A cold battery seems smaller than it is and sags more; both are taken back to 25 °C. */
+export function restPoints(points: readonly DischargePoint[], spec: BatterySpec): readonly RestPoint[] {
+  const { coldLossPerC } = CHEMISTRY_FACTS[spec.chemistry];
+  return points
+    .filter(({ calm }) => calm)
+    .map(({ fullAtMs, outShare, cellV, amperes, temperatureC }) => {
+      const cold = Number.isNaN(temperatureC) ? 0 : Math.max(0, 25 - temperatureC);
+      return {
+        night: fullAtMs,
+        out: outShare / (1 - coldLossPerC * cold),
+        cellV,
+        amperes: amperes * resistanceAt(1, temperatureC),
+      };
+    });
 }
 
-/** Charge taken out as it would be at 25 °C: a cold battery seems smaller than it is. */
-export function outAtUsualTemperature({ outShare, temperatureC }: DischargePoint, spec: BatterySpec): number {
-  const cold = Number.isNaN(temperatureC) ? 0 : Math.max(0, 25 - temperatureC);
-  return outShare / (1 - CHEMISTRY_FACTS[spec.chemistry].coldLossPerC * cold);
+/** Rest voltage of a cell: what was measured, less the sag. Ohms of a cell at 25 °C. */
+export function restVoltage({ cellV, amperes }: RestPoint, cellOhm: number): number {
+  return cellV - amperes * cellOhm;
 }
 
 /** Adds points to the curve. */
-export function learnCurve(curve: Curve, points: readonly { readonly out: number; readonly restV: number }[]): Curve {
-  const bins = curve.bins.map((bin) => [...bin] as [number, number, number, number]);
-  for (const { out, restV } of points) {
+export function learnCurve(curve: Curve, points: readonly RestPoint[]): Curve {
+  const bins = curve.bins.map((bin) => [...bin] as [number, number, number, number, number, number, number]);
+  for (const { out, cellV, amperes } of points) {
     const bin = bins[Math.floor(out / BIN_WIDTH)];
     if (bin === undefined) continue;
     bin[0] += 1;
     bin[1] += out;
-    bin[2] += restV;
-    bin[3] += restV * restV;
+    bin[2] += cellV;
+    bin[3] += amperes;
+    bin[4] += cellV * cellV;
+    bin[5] += cellV * amperes;
+    bin[6] += amperes * amperes;
   }
   return { bins };
 }
@@ -51,13 +75,14 @@ export interface Knots {
 }
 
 /** Undefined until the curve has three bins that hold enough. */
-export function readCurve(curve: Curve): Knots | undefined {
+export function readCurve(curve: Curve, cellOhm: number): Knots | undefined {
   const out: number[] = [];
   const volts: number[] = [];
   let [squares, degrees] = [0, 0];
-  for (const [count, sumOut, sumVolts, sumSquares] of curve.bins) {
+  for (const [count, sumOut, sumVolts, sumAmperes, vv, va, aa] of curve.bins) {
     if (count < BIN_LEAST) continue;
-    const middle = sumVolts / count;
+    const middle = (sumVolts - cellOhm * sumAmperes) / count;
+    const sumSquares = vv - 2 * cellOhm * va + cellOhm * cellOhm * aa;
     // Pooled by pairs where a voltage would rise with discharge, which only noise can make it do.
     const last = volts.at(-1);
     if (last !== undefined && middle > last) {

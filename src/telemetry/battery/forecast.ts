@@ -13,7 +13,7 @@ export interface EndOfLifeForecast {
 }
 
 /** How the slope itself wanders in a week, in shares of capacity a week: what lets a knee come. */
-export const SLOPE_WANDER = 0.00012;
+export const SLOPE_WANDER = 0.0003;
 const HORIZON_WEEKS = 260;
 
 /**

@@ -1,8 +1,8 @@
 import { combineEvidence, filterTrend, type Evidence, type TrendState } from "../../learning/learning.ts";
-import { absoluteByEmptying, absoluteByTable, relativeCapacity, restPoints } from "./capacity.ts";
+import { absoluteByEmptying, absoluteByTable, relativeCapacity } from "./capacity.ts";
 import { CHEMISTRY_FACTS, type BatterySpec } from "./chemistry-facts.ts";
 import { countCharge, NOTHING_COUNTED, type Counted, type CountingCarry } from "./counting.ts";
-import { EMPTY_CURVE, learnCurve, readCurve, type Curve } from "./curve.ts";
+import { EMPTY_CURVE, learnCurve, readCurve, restPoints, type Curve, type RestPoint } from "./curve.ts";
 import { forecastEndOfLife, SLOPE_WANDER, type EndOfLifeForecast } from "./forecast.ts";
 import { measureResistance } from "./resistance.ts";
 import { cleanSamples, type Sample } from "./samples.ts";
@@ -20,9 +20,13 @@ export interface Memory {
   readonly learnedWeeks: number;
   /** Capacity relative to youth, once the curve is closed. */
   readonly trend: TrendState | undefined;
+  /** Weeks since the curve was closed. */
+  readonly weeksSince: number;
   /** Weeks in which capacity was seen after the curve was closed. */
   readonly seenWeeks: number;
   readonly unseenWeeks: number;
+  /** Variance of the level by an error of voltage that stays the same week after week, so that more weeks do not lessen it. */
+  readonly steadyVariance: number;
   /** Sums of what the absolute measures said of the capacity in youth, as shares of the rated one. */
   readonly byTable: { readonly weight: number; readonly sum: number };
   readonly byEmptying: { readonly weight: number; readonly sum: number };
@@ -38,8 +42,10 @@ export const BLANK_MEMORY: Memory = {
   learnedNights: 0,
   learnedWeeks: 0,
   trend: undefined,
+  weeksSince: 0,
   seenWeeks: 0,
   unseenWeeks: 0,
+  steadyVariance: 0,
   byTable: { weight: 0, sum: 0 },
   byEmptying: { weight: 0, sum: 0 },
   resistance: undefined,
@@ -68,23 +74,30 @@ export interface WeekOfBattery {
   readonly resistanceGrowth: number | undefined;
 }
 
-const LEARNING_NIGHTS = 30;
-const LEARNING_WEEKS = 6;
+const LEARNING_NIGHTS = 20;
+const LEARNING_WEEKS = 4;
 const SEEN_WEEKS_LEAST = 4;
 /** Wider than this to either side, an interval helps nobody to decide. */
-const HALF_WIDTH_MAX = 0.08;
+const HALF_WIDTH_MAX = 0.065;
 const Z_90 = 1.645;
-const LEVEL_WANDER = 0.0015;
-/** A year takes some eight percent, give or take eight: batteries of homes last one to ten years. */
+const LEVEL_WANDER = 0.002;
+/** A year takes some eight percent, give or take sixteen: batteries of homes last half a year to ten years. */
 const USUAL_SLOPE = -0.0015;
-const USUAL_SLOPE_ERROR = 0.0015;
-/** What is left of a new battery's capacity in the middle of its first weeks. */
-const WHEN_NEW: Evidence = { value: 0.985, variance: 0.012 ** 2 };
+const USUAL_SLOPE_ERROR = 0.003;
+/** What a good battery has left in the middle of its first weeks; one that fades fast had less. */
+const WHEN_NEW: Evidence = { value: 0.98, variance: 0.015 ** 2 };
+const FADE_POWER = 0.75;
 /** Capacity of a battery whose age is unknown, as a share of the rated one. */
 const WHEN_UNKNOWN: Evidence = { value: 0.88, variance: 0.12 ** 2 };
 /** What emptying tells, however often: sensors' gains and the charge left at the cut-off stay what they are. */
 const EMPTYING_ERROR = 0.05;
-const STALE_WEEKS = 8;
+const STALE_WEEKS = 3;
+/** Volts of a cell by which the sag, the meter's drift and hysteresis leave a rest voltage wrong for good. */
+const STEADY_ERROR_V = 0.0015;
+/** Deviation of a resistance's growth over a life, as a share. */
+const USUAL_GROWTH = 0.3;
+/** Electrodes do not age in step, so the curve bends with the loss: what is lost is known to this share of it. */
+const BEND_ERROR = 0.08;
 
 /**
  * One week of one battery: what was known before, and a week's samples, give what is known after it. Pure, so the same week
@@ -121,79 +134,119 @@ export function liveWeek(
 
 function remember(before: Memory, counted: Counted, spec: BatterySpec): Memory {
   const seen = measureResistance(counted.points, spec);
-  const resistance = blend(before.resistance, seen);
-  const points = restPoints(counted, resistance?.value ?? 0, spec);
+  const points = restPoints(counted.points, spec);
   const nights = new Set(points.map(({ night }) => night)).size;
   const shared = {
     ...before,
     weeks: before.weeks + 1,
     nights: before.nights + nights,
-    resistance,
+    resistance: blend(before.resistance, seen),
     carry: counted.carry,
   };
-  const begun = before.learnedNights + nights > 0;
-  const learning = before.trend === undefined;
-  if (learning) {
-    const level = 1;
-    const curve = resistance === undefined ? before.curve : learnCurve(before.curve, points);
-    const learnedNights = resistance === undefined ? 0 : before.learnedNights + nights;
-    const learnedWeeks = begun ? before.learnedWeeks + 1 : 0;
-    const young =
-      seen === undefined
-        ? before.youngResistance
-        : { count: before.youngResistance.count + 1, sum: before.youngResistance.sum + seen.value };
-    const closed = learnedNights >= LEARNING_NIGHTS && learnedWeeks >= LEARNING_WEEKS && readCurve(curve) !== undefined;
-    return {
-      ...shared,
-      ...absolute(before, counted, { level, points, spec }),
-      curve,
-      learnedNights,
-      learnedWeeks,
-      youngResistance: young,
-      trend: closed
-        ? {
-            // The curve tells the middle of its weeks; since then the usual slope went on.
-            level: 1 + (USUAL_SLOPE * learnedWeeks) / 2,
-            slope: USUAL_SLOPE,
-            levelVariance: 0.01 ** 2 + (USUAL_SLOPE_ERROR * learnedWeeks) ** 2 / 4,
-            slopeVariance: USUAL_SLOPE_ERROR ** 2,
-            covariance: (USUAL_SLOPE_ERROR ** 2 * learnedWeeks) / 2,
-          }
-        : undefined,
-    };
-  }
-  const knots = readCurve(before.curve);
-  const relative = knots === undefined ? undefined : relativeCapacity(points, knots);
-  const trend =
-    before.trend && filterTrend(before.trend, relative, { level: LEVEL_WANDER ** 2, slope: SLOPE_WANDER ** 2 });
-  const level = trend?.level ?? 1;
+  if (before.trend === undefined) return learn(before, shared, { seen, points, nights, spec, counted });
+  const knots = readCurve(before.curve, youngOhm(before) / spec.cells);
+  const cellOhm = presentOhm(shared) / spec.cells;
+  const relative = knots === undefined ? undefined : relativeCapacity(points, { knots, cellOhm, spec });
+  const lowered = points.map((point) => ({ ...point, cellV: point.cellV - STEADY_ERROR_V }));
+  const shifted = knots === undefined ? undefined : relativeCapacity(lowered, { knots, cellOhm, spec });
+  const steady = relative && shifted && (relative.value - shifted.value) ** 2;
+  const trend = filterTrend(before.trend, relative, { level: LEVEL_WANDER ** 2, slope: SLOPE_WANDER ** 2 });
   return {
     ...shared,
-    ...absolute(before, counted, { level, points, spec }),
+    ...absolute(before, counted, { level: trend.level, points, cellOhm, spec }),
     trend,
+    steadyVariance:
+      steady === undefined
+        ? before.steadyVariance
+        : before.steadyVariance + (steady - before.steadyVariance) / Math.min(12, before.seenWeeks + 1),
+    weeksSince: before.weeksSince + 1,
     seenWeeks: before.seenWeeks + (relative === undefined ? 0 : 1),
     unseenWeeks: relative === undefined ? before.unseenWeeks + 1 : 0,
   };
 }
 
-/** A resistance follows slowly: four weeks or so. */
+/** A week of youth: the curve and the resistance are learned, until both are known well enough to compare with. */
+function learn(
+  before: Memory,
+  shared: Memory,
+  week: {
+    readonly seen: Evidence | undefined;
+    readonly points: readonly RestPoint[];
+    readonly nights: number;
+    readonly spec: BatterySpec;
+    readonly counted: Counted;
+  },
+): Memory {
+  const { seen, points, nights, spec, counted } = week;
+  const curve = learnCurve(before.curve, points);
+  const learnedNights = before.learnedNights + nights;
+  const learnedWeeks = learnedNights > 0 ? before.learnedWeeks + 1 : 0;
+  const { count, sum } = before.youngResistance;
+  const youngResistance = seen === undefined ? before.youngResistance : { count: count + 1, sum: sum + seen.value };
+  const cellOhm = youngOhm({ youngResistance }) / spec.cells;
+  const closed =
+    learnedNights >= LEARNING_NIGHTS && learnedWeeks >= LEARNING_WEEKS && readCurve(curve, cellOhm) !== undefined;
+  const slopeVariance = USUAL_SLOPE_ERROR ** 2;
+  return {
+    ...shared,
+    ...absolute(before, counted, { level: 1, points, cellOhm, spec }),
+    curve,
+    learnedNights,
+    learnedWeeks,
+    youngResistance,
+    // The curve tells the middle of its weeks; since then the usual slope went on.
+    trend: closed
+      ? {
+          level: 1 + (USUAL_SLOPE * learnedWeeks) / 2,
+          slope: USUAL_SLOPE,
+          levelVariance: 0.01 ** 2 + (slopeVariance * learnedWeeks ** 2) / 4,
+          slopeVariance,
+          covariance: (slopeVariance * learnedWeeks) / 2,
+        }
+      : undefined,
+  };
+}
+
+/** The mean of the first weeks, at 25 °C; zero where no week could tell. */
+function youngOhm({ youngResistance: { count, sum } }: Pick<Memory, "youngResistance">): number {
+  return count === 0 ? 0 : sum / count;
+}
+
+/** Resistance now: what was seen lately, held to youth by how far resistances usually come. */
+function presentOhm(memory: Memory): number {
+  const young = youngOhm(memory);
+  const usual = young === 0 ? [] : [{ value: young, variance: (USUAL_GROWTH * young) ** 2 }];
+  return combineEvidence([...usual, ...(memory.resistance === undefined ? [] : [memory.resistance])])?.value ?? 0;
+}
+
+/** A resistance follows slowly: a quarter of a year or so. */
 function blend(before: Evidence | undefined, seen: Evidence | undefined): Evidence | undefined {
   if (seen === undefined || before === undefined) return seen ?? before;
-  return combineEvidence([{ ...before, variance: before.variance * 1.3 }, seen]);
+  return combineEvidence([{ ...before, variance: before.variance * 1.08 }, seen]);
 }
 
 /** Adds what the absolute measures of this week say about the capacity in youth, given how much is left of it. */
 function absolute(
   before: Memory,
   counted: Counted,
-  { level, points, spec }: { level: number; points: Parameters<typeof absoluteByTable>[0]; spec: BatterySpec },
+  {
+    level,
+    points,
+    cellOhm,
+    spec,
+  }: {
+    readonly level: number;
+    readonly points: readonly RestPoint[];
+    readonly cellOhm: number;
+    readonly spec: BatterySpec;
+  },
 ): Pick<Memory, "byTable" | "byEmptying"> {
   const add = (sums: Memory["byTable"], seen: Evidence | undefined) =>
     seen === undefined
       ? sums
       : { weight: sums.weight + 1 / seen.variance, sum: sums.sum + seen.value / level / seen.variance };
   return {
-    byTable: add(before.byTable, absoluteByTable(points, spec)),
+    byTable: add(before.byTable, absoluteByTable(points, cellOhm, spec)),
     byEmptying: add(before.byEmptying, absoluteByEmptying(counted)),
   };
 }
@@ -203,7 +256,7 @@ function absolute(
  * known well; of any other, as a share of the rated one, which only the absolute measures tell, and those are rough.
  */
 function youngCapacity(memory: Memory, spec: BatterySpec, bornNew: boolean): Evidence {
-  if (bornNew) return WHEN_NEW;
+  if (bornNew) return combineEvidence([WHEN_NEW, ...fadeTakenBack(memory)]) ?? WHEN_NEW;
   const read = ({ weight, sum }: Memory["byTable"], error: number): readonly Evidence[] =>
     weight > 0 ? [{ value: sum / weight, variance: 1 / weight + error ** 2 }] : [];
   const opinions = [
@@ -214,6 +267,20 @@ function youngCapacity(memory: Memory, spec: BatterySpec, bornNew: boolean): Evi
   return combineEvidence(opinions) ?? WHEN_UNKNOWN;
 }
 
+/**
+ * What was lost before and while the curve was learned, from what was lost since: loss grows with time to a power between a half
+ * (calendar: Naumann et al. 2018) and one (use), here three quarters. With L lost now and the share of time to that power
+ * gone by in the middle of youth ρ, the level relative to youth is (1 − L) / (1 − ρL), which gives L.
+ */
+function fadeTakenBack({ trend, learnedWeeks, weeksSince }: Memory): readonly Evidence[] {
+  if (trend === undefined || weeksSince === 0) return [];
+  const rho = (learnedWeeks / 2 / (learnedWeeks + weeksSince)) ** FADE_POWER;
+  const level = Math.min(1, trend.level);
+  const lost = (rho * (1 - level)) / (1 - rho * level);
+  const spread = (rho / (1 - rho)) ** 2 * trend.levelVariance + (lost / 3) ** 2;
+  return [{ value: Math.max(0.75, 1 - lost), variance: spread + 0.005 ** 2 }];
+}
+
 function scaledTrend(memory: Memory, spec: BatterySpec, bornNew: boolean): TrendState {
   const young = youngCapacity(memory, spec, bornNew);
   const trend = memory.trend ?? { level: 1, slope: 0, levelVariance: 1, slopeVariance: 1, covariance: 0 };
@@ -221,7 +288,9 @@ function scaledTrend(memory: Memory, spec: BatterySpec, bornNew: boolean): Trend
   return {
     level: young.value * trend.level,
     slope: young.value * trend.slope,
-    levelVariance: scale * trend.levelVariance + young.variance * trend.level * trend.level,
+    levelVariance:
+      scale * (trend.levelVariance + memory.steadyVariance + (BEND_ERROR * (1 - trend.level)) ** 2) +
+      young.variance * trend.level ** 2,
     slopeVariance: scale * trend.slopeVariance,
     covariance: scale * trend.covariance,
   };

@@ -2,7 +2,10 @@ import type { Evidence } from "../../learning/learning.ts";
 import type { DischargePoint } from "./counting.ts";
 import type { BatterySpec } from "./chemistry-facts.ts";
 
-const POINTS_LEAST = 12;
+const PAIRS_LEAST = 12;
+const PAIR_MS_MAX = 70 * 60_000;
+/** What a week's value errs by besides noise: other charges, other currents. */
+const METHOD_ERROR = 0.1;
 /** Resistance falls by about two percent per degree, in all three kinds (Plett 2015, section 2.3; makers' curves). */
 const PER_DEGREE = 0.02;
 const USUAL_TEMPERATURE_C = 25;
@@ -10,46 +13,37 @@ const USUAL_TEMPERATURE_C = 25;
 /**
  * Resistance by sag at like states, in ohms of the whole battery at 25 °C.
  *
- * At like charge, a greater current means a lower voltage. Within each discharge, volts are explained by the charge taken
- * out and by the current (least squares with an intercept for each discharge); the current's coefficient is the
- * resistance. With readings minutes to an hour apart it holds the ohmic part and most of the slow polarisation.
- * IEC 61960-3 measures the same with two currents on a bench. Undefined without enough change of current.
+ * From one reading to the next of a discharge, little charge flows and the temperature stays, so what the voltage changes by is
+ * the current's doing: dV = resistance · dI + slope · charge taken out, by least squares over a week's pairs. IEC 61960-3
+ * measures the same on a bench with two currents. With readings minutes to an hour apart it holds the ohmic part and part of
+ * the slow polarisation. Undefined without enough change of current.
  */
 export function measureResistance(points: readonly DischargePoint[], spec: BatterySpec): Evidence | undefined {
-  const nights = Map.groupBy(points, ({ fullAtMs }) => fullAtMs);
   let [oo, ii, oi, ov, iv, vv, count, warmth, warm] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
-  for (const night of nights.values()) {
-    if (night.length < 4) continue;
-    const middle = (pick: (point: DischargePoint) => number) =>
-      night.reduce((sum, point) => sum + pick(point), 0) / night.length;
-    const out = middle(({ outShare }) => outShare);
-    const amperes = middle((point) => point.amperes);
-    const volts = middle(({ cellV }) => cellV);
-    for (const point of night) {
-      const [o, i, v] = [point.outShare - out, point.amperes - amperes, point.cellV - volts];
-      oo += o * o;
-      ii += i * i;
-      oi += o * i;
-      ov += o * v;
-      iv += i * v;
-      vv += v * v;
-      if (!Number.isNaN(point.temperatureC)) {
-        warmth += point.temperatureC;
-        warm += 1;
-      }
-    }
-    count += night.length;
+  for (const [at, point] of points.entries()) {
+    const last = points[at - 1];
+    if (last?.fullAtMs !== point.fullAtMs || point.atMs - last.atMs > PAIR_MS_MAX) continue;
+    const [o, i, v] = [point.outShare - last.outShare, point.amperes - last.amperes, point.cellV - last.cellV];
+    oo += o * o;
+    ii += i * i;
+    oi += o * i;
+    ov += o * v;
+    iv += i * v;
+    vv += v * v;
+    count += 1;
+    if (Number.isNaN(point.temperatureC)) continue;
+    warmth += point.temperatureC;
+    warm += 1;
   }
   const determinant = oo * ii - oi * oi;
-  if (count < POINTS_LEAST || !(determinant > 1e-3 * oo * ii) || !(ii > count * (0.005 * spec.ratedAh) ** 2))
+  if (count < PAIRS_LEAST || !(determinant > 1e-3 * oo * ii) || !(ii > count * (0.003 * spec.ratedAh) ** 2))
     return undefined;
   const cellOhm = (iv * oo - ov * oi) / determinant;
   const perShare = (ov * ii - iv * oi) / determinant;
-  const left = Math.max(0, vv - cellOhm * iv - perShare * ov) / Math.max(1, count - nights.size - 2);
+  const left = Math.max(1e-8, vv - cellOhm * iv - perShare * ov) / (count - 2);
   const ohm = cellOhm * spec.cells;
   const factor = Math.exp(PER_DEGREE * ((warm > 0 ? warmth / warm : USUAL_TEMPERATURE_C) - USUAL_TEMPERATURE_C));
-  // Neighbouring readings err alike: a quarter of them count as independent.
-  const variance = (4 * left * oo * spec.cells * spec.cells) / determinant;
+  const variance = ((left * oo) / determinant) * spec.cells * spec.cells + (METHOD_ERROR * ohm) ** 2;
   return ohm > 0 ? { value: ohm * factor, variance: variance * factor * factor } : undefined;
 }
 
