@@ -1,6 +1,9 @@
 -- The fleet as people see it: where each device stands and what its contract says, counts by range, alerts and whom they are told.
--- telemetry.states gets no index here. It is updated with every frame, and an index on a column that changes would end
--- heap-only updates: what would need one reads by ranges of device numbers instead.
+-- telemetry.states is updated with every frame, and an index on a column that changes would end heap-only updates. So it gets
+-- none for liveness or battery: what would need one reads by ranges of device numbers. An index on a column that frames repeat
+-- with the same value leaves updates heap-only (measured: 100 of 100 updates); these two are for filters that find one in a million.
+create index states_tampered on telemetry.states (device) where tampered;
+create index states_by_firmware on telemetry.states (firmware_version, device);
 
 -- What the rest of the house knows of a device, kept beside its state so that the fleet screen is one query. A copy: written by
 -- the sync alone, wholly renewed by its rounds, and lost without harm.
@@ -80,11 +83,10 @@ select platform.open_to_app('telemetry.fleet_counts');
 
 create table telemetry.firmware_counts (
   range_start integer not null,
-  area text not null,
   model text not null,
   firmware text not null,                       -- '' where the device does not say
   devices integer not null,
-  primary key (range_start, area, model, firmware)
+  primary key (range_start, model, firmware)
 );
 select platform.open_to_app('telemetry.firmware_counts');
 

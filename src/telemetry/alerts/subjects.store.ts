@@ -2,7 +2,14 @@ import { sql, type SQL } from "drizzle-orm";
 import { SECOND_MS } from "../../kernel/time.ts";
 import { column, type Tx } from "../../platform/database.ts";
 import { untilOf } from "../states/fleet.store.ts";
-import { FLEET_TABLES, instant, INTERVAL_SECONDS, RANGE_DEVICES, silentTimesSql } from "../states/state-sql.ts";
+import {
+  fleetTablesWithin,
+  inRange,
+  instant,
+  INTERVAL_SECONDS,
+  RANGE_DEVICES,
+  silentTimesSql,
+} from "../states/state-sql.ts";
 import { FOREVER_DAYS } from "../states/days-left.ts";
 import { FULL_PERCENT, isOlder, PANEL_HOURS, type MeasureContext, type Subject } from "./measures.ts";
 import { DEFINITIONS, modelsOf, RULES, settingsFor, type Rule, type RuleBook, type RuleSettings } from "./rules.ts";
@@ -56,13 +63,14 @@ export async function readSubjects(
 ): Promise<readonly Looked[]> {
   const oldFirmware = await readOldFirmware(tx, { rangeStart, context });
   const suspicions = RULES.flatMap((rule) => suspicionOf(rule, { book, context, oldFirmware }));
+  const [from, below] = [sql`${rangeStart}::integer`, sql`${rangeStart + RANGE_DEVICES}::integer`];
   const rows = await tx.execute<Row>(sql`
     select p.device, p.model, coalesce(p.area, '') as area, coalesce(p.place, '') as place, p.in_service, s.last_seen_at, s.reading_at,
       ${INTERVAL_SECONDS} as interval, s.tampered, s.battery_charge_percent, s.battery_voltage_v, s.battery_temperature_c, s.panel_power_w,
       s.panel_voltage_v, s.panel_current_a, s.signal_dbm, p.longitude, s.active_until as device_until, p.active_until as contract_until,
       s.token_count, p.tokens_issued, s.firmware_version, s.clock_shift_seconds
-    from ${FLEET_TABLES}
-    where p.device >= ${rangeStart} and p.device < ${rangeStart + RANGE_DEVICES} and s.device is not null
+    from ${fleetTablesWithin(from, below)}
+    where ${inRange(from, below)} and s.device is not null
       and ((p.in_service and (${sql.join(suspicions.length === 0 ? [sql`false`] : suspicions, sql` or `)})) or p.device = any(${column(live, "integer")}))`);
   return rows.map(lookedOf);
 }
@@ -110,7 +118,7 @@ async function readOldFirmware(
   if (context.firmwareMinimum.size === 0) return [];
   const rows = await tx.execute<{ model: string; version: string }>(sql`
     select distinct p.model, s.firmware_version as version from telemetry.places p join telemetry.states s on s.device = p.device
-    where p.device >= ${rangeStart} and p.device < ${rangeStart + RANGE_DEVICES} and s.firmware_version is not null
+    where p.device >= ${rangeStart} and p.device < ${rangeStart + RANGE_DEVICES} and s.device >= ${rangeStart} and s.device < ${rangeStart + RANGE_DEVICES} and s.firmware_version is not null
       and p.model = any(${column([...context.firmwareMinimum.keys()], "text")})`);
   return rows.filter(({ model, version }) => isOlder(version, context.firmwareMinimum.get(model) ?? ""));
 }

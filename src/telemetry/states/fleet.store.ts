@@ -5,9 +5,12 @@ import { daysAhead, daysLeft, type ActiveUntil } from "./days-left.ts";
 import type { Connection, FleetDevice, FleetFilter, FleetSummary, MapSquare } from "./fleet-device.ts";
 import type { Liveness } from "./liveness.ts";
 import {
-  BATTERY_LEVEL,
   FLEET_TABLES,
+  fleetTablesWithin,
+  inRange,
   INTERVAL_SECONDS,
+  hasBattery,
+  hasLiveness,
   livenessSql,
   RANGE_DEVICES,
   TOKEN_BEHIND,
@@ -119,33 +122,25 @@ function conditionsOf(filter: FleetFilter, now: Date): readonly SQL[] {
     area === undefined ? undefined : sql`p.area = ${area}`,
     place === undefined ? undefined : sql`p.place = ${place}`,
     model === undefined ? undefined : sql`p.model = ${model}`,
-    liveness === undefined ? undefined : sql`p.in_service and ${livenessSql(now)} = ${liveness}`,
+    liveness === undefined ? undefined : sql`p.in_service and ${hasLiveness(liveness, now)}`,
     firmwareVersion === undefined ? undefined : sql`s.firmware_version = ${firmwareVersion}`,
-    tampered === undefined ? undefined : sql`coalesce(s.tampered, false) = ${tampered}`,
-    battery === undefined ? undefined : sql`${BATTERY_LEVEL} = ${battery}`,
+    tampered === undefined ? undefined : tampered ? sql`s.tampered` : sql`s.tampered is not true`,
+    battery === undefined ? undefined : hasBattery(battery),
     tokenBehind === undefined ? undefined : sql`(p.in_service and coalesce(${TOKEN_BEHIND}, false)) = ${tokenBehind}`,
   ].filter((condition) => condition !== undefined);
 }
 
-/** The ranges whose last count holds a device that the filter could mean; undefined where every range may. */
-function rangesOf({ area, liveness, firmwareVersion, tampered, battery, tokenBehind }: FleetFilter): SQL | undefined {
+/** The ranges whose last count holds a device that the filter could mean; undefined where every range may, or an index serves. */
+function rangesOf({ area, liveness, battery, tokenBehind, ...rest }: FleetFilter): SQL | undefined {
+  if (rest.search !== undefined || rest.tampered === true || rest.firmwareVersion !== undefined) return undefined;
   const counted = [
     liveness === undefined ? undefined : `c.${liveness} > 0`,
-    tampered === true ? "c.tampered > 0" : undefined,
     battery === undefined ? undefined : `c.battery_${battery} > 0`,
     tokenBehind === true ? "c.token_behind > 0" : undefined,
   ].filter((condition) => condition !== undefined);
+  if (counted.length === 0) return undefined;
   const inArea = area === undefined ? sql`true` : sql`c.area = ${area}`;
-  const byCount =
-    counted.length === 0
-      ? undefined
-      : sql`select c.range_start from telemetry.fleet_counts c where ${inArea} and ${sql.raw(counted.join(" and "))}`;
-  const byFirmware =
-    firmwareVersion === undefined
-      ? undefined
-      : sql`select c.range_start from telemetry.firmware_counts c where ${inArea} and c.firmware = ${firmwareVersion}`;
-  const both = [byCount, byFirmware].filter((query) => query !== undefined);
-  return both.length === 0 ? undefined : sql`select range_start from (${sql.join(both, sql` intersect `)}) held`;
+  return sql`select c.range_start from telemetry.fleet_counts c where ${inArea} and ${sql.raw(counted.join(" and "))}`;
 }
 
 /**
@@ -159,12 +154,14 @@ export async function listDevices(
   const conditions = conditionsOf(filter, now);
   const where = sql.join([sql`p.device > ${after}`, ...conditions], sql` and `);
   const ranges = rangesOf(filter);
-  const plain = sql`select ${columns(now)} from ${FLEET_TABLES} where ${where} order by p.device limit ${limit}`;
+  const plain = sql`
+    select ${columns(now)} from ${fleetTablesWithin(sql`${after}::integer`)} where ${where} order by p.device limit ${limit}`;
   const size = sql.raw(String(RANGE_DEVICES));
+  const [start, end] = [sql`r.range_start`, sql`r.range_start + ${size}`];
   const byRange = sql`
     select found.* from (select distinct range_start from (${ranges ?? sql``}) held where range_start > ${after} - ${size} order by range_start) r
     cross join lateral (
-      select ${columns(now)} from ${FLEET_TABLES} where p.device >= r.range_start and p.device < r.range_start + ${size} and ${where}
+      select ${columns(now)} from ${fleetTablesWithin(start, end)} where ${inRange(start, end)} and ${where}
       order by p.device limit ${limit}) found
     order by r.range_start, found.device limit ${limit}`;
   const rows = await db.execute<Row>(ranges === undefined ? plain : byRange);
@@ -196,9 +193,15 @@ export async function readSummary(db: Db | Tx, area: string | undefined): Promis
   const byArea = await db.execute<Record<string, unknown> & { area: string }>(sql`
     select area, ${sql.raw(sums.map((name) => `sum(${name})::integer as ${name}`).join(", "))}
     from telemetry.fleet_counts where ${inArea} group by area`);
-  const byFirmware = await db.execute<{ model: string; firmware: string; devices: number }>(sql`
-    select model, firmware, sum(devices)::integer as devices from telemetry.firmware_counts where ${inArea}
-    group by model, firmware order by devices desc, model, firmware limit ${FIRMWARES_MAX}`);
+  // An area is small enough to be counted as it stands; counts by range, area and firmware would be almost one a device.
+  const firmware =
+    area === undefined
+      ? sql`select model, firmware, sum(devices)::integer as devices from telemetry.firmware_counts group by 1, 2`
+      : sql`select p.model, coalesce(s.firmware_version, '') as firmware, count(*)::integer as devices
+          from telemetry.places p left join telemetry.states s on s.device = p.device where p.area = ${area} group by 1, 2`;
+  const byFirmware = await db.execute<{ model: string; firmware: string; devices: number }>(
+    sql`select * from (${firmware}) counted order by devices desc, model, firmware limit ${FIRMWARES_MAX}`,
+  );
   const [age] = await db.execute<{ looked_at: string | null }>(
     sql`select nullif(min(looked_at), '-infinity') as looked_at from telemetry.rounds`,
   );

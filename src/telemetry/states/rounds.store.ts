@@ -6,6 +6,8 @@ import {
   BATTERY_LEVEL,
   fallenSql,
   FLEET_TABLES,
+  fleetTablesWithin,
+  inRange,
   instant,
   livenessSql,
   RANGE_DEVICES,
@@ -58,11 +60,12 @@ const FLEET_NAMES = [
 /** Counts the devices of a range anew; writes only what differs from the last look. */
 export async function countRange(tx: Tx, { rangeStart, now }: { rangeStart: number; now: Date }): Promise<void> {
   const names = sql.raw(FLEET_NAMES.join(", "));
+  const [from, below] = [sql`${rangeStart}::integer`, sql`${rangeStart + RANGE_DEVICES}::integer`];
   await tx.execute(sql`
     with look as materialized (
       select coalesce(p.area, '') as area, p.in_service, s.connection, coalesce(s.tampered, false) as tampered, ${livenessSql(now)} as liveness,
         s.device is not null and ${fallenSql(now)} as fallen, ${BATTERY_LEVEL} as battery, ${TOKEN_BEHIND} as token_behind
-      from ${FLEET_TABLES} where p.device >= ${rangeStart} and p.device < ${rangeStart + RANGE_DEVICES}),
+      from ${fleetTablesWithin(from, below)} where ${inRange(from, below)}),
     fresh as (select area, ${sql.raw(FLEET_COUNTS.join(", "))} from look group by area),
     gone as (
       delete from telemetry.fleet_counts c where c.range_start = ${rangeStart} and not exists (select from fresh where fresh.area = c.area))
@@ -73,15 +76,14 @@ export async function countRange(tx: Tx, { rangeStart, now }: { rangeStart: numb
     where (${sql.raw(FLEET_NAMES.map((name) => `c.${name}`).join(", "))}) is distinct from (${sql.raw(FLEET_NAMES.map((name) => `excluded.${name}`).join(", "))})`);
   await tx.execute(sql`
     with fresh as (
-      select coalesce(p.area, '') as area, p.model, coalesce(s.firmware_version, '') as firmware, count(*)::integer as devices
-      from telemetry.places p left join telemetry.states s on s.device = p.device
-      where p.device >= ${rangeStart} and p.device < ${rangeStart + RANGE_DEVICES} group by 1, 2, 3),
+      select p.model, coalesce(s.firmware_version, '') as firmware, count(*)::integer as devices
+      from ${fleetTablesWithin(from, below)} where ${inRange(from, below)} group by 1, 2),
     gone as (
       delete from telemetry.firmware_counts c where c.range_start = ${rangeStart}
-        and not exists (select from fresh where (fresh.area, fresh.model, fresh.firmware) = (c.area, c.model, c.firmware)))
-    insert into telemetry.firmware_counts as c (range_start, area, model, firmware, devices)
-    select ${rangeStart}, area, model, firmware, devices from fresh
-    on conflict (range_start, area, model, firmware) do update set devices = excluded.devices where c.devices <> excluded.devices`);
+        and not exists (select from fresh where (fresh.model, fresh.firmware) = (c.model, c.firmware)))
+    insert into telemetry.firmware_counts as c (range_start, model, firmware, devices)
+    select ${rangeStart}, model, firmware, devices from fresh
+    on conflict (range_start, model, firmware) do update set devices = excluded.devices where c.devices <> excluded.devices`);
 }
 
 /** Counts the map's squares anew if that was last done before the instant; false where it is fresh or another worker does it. */

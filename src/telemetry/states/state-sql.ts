@@ -1,14 +1,17 @@
 import { sql, type SQL } from "drizzle-orm";
 import { SECOND_MS } from "../../kernel/time.ts";
-import { BATTERY_EMPTY_PERCENT, BATTERY_LOW_PERCENT } from "./fleet-device.ts";
+import { BATTERY_EMPTY_PERCENT, BATTERY_LOW_PERCENT, type BatteryLevel } from "./fleet-device.ts";
 import {
   FALLEN_WINDOW_MS,
   INTERVAL_DEFAULT_SECONDS,
   INTERVAL_MAX_SECONDS,
   INTERVAL_MIN_SECONDS,
   LATE,
+  lateAfterMs,
   LOST,
   SILENT,
+  silentAfterMs,
+  type Liveness,
 } from "./liveness.ts";
 
 // What `liveness.ts` decides, as SQL over the aliases p (places), s (states) and e (expectations), from the same numbers. A
@@ -17,9 +20,21 @@ import {
 /** How many devices' numbers a range holds; a look at one takes some tens of milliseconds. */
 export const RANGE_DEVICES = 10_000;
 
-export const FLEET_TABLES = sql.raw(
-  "telemetry.places p left join telemetry.states s on s.device = p.device left join telemetry.expectations e on e.model = p.model",
-);
+const EXPECTED = sql.raw("left join telemetry.expectations e on e.model = p.model");
+
+export const FLEET_TABLES = sql`telemetry.places p left join telemetry.states s on s.device = p.device ${EXPECTED}`;
+
+/**
+ * The same for device numbers from a bound on, and up to another: the planner does not see by itself that what bounds the one
+ * table bounds the other, and would join from the first device on.
+ */
+export function fleetTablesWithin(from: SQL, below?: SQL): SQL {
+  const end = below === undefined ? sql`` : sql`and s.device < ${below}`;
+  return sql`telemetry.places p left join telemetry.states s on s.device = p.device and s.device >= ${from} ${end} ${EXPECTED}`;
+}
+
+/** Which devices a range holds, of the places; to be used with the tables within it. */
+export const inRange = (from: SQL, below: SQL): SQL => sql`p.device >= ${from} and p.device < ${below}`;
 
 const INTERVAL = `least(greatest(coalesce(s.interval_seconds, e.interval_seconds, ${INTERVAL_DEFAULT_SECONDS}), ${INTERVAL_MIN_SECONDS}), ${INTERVAL_MAX_SECONDS})`;
 export const INTERVAL_SECONDS = sql.raw(INTERVAL);
@@ -40,6 +55,41 @@ const heardWithin = (now: Date, seconds: string): SQL =>
 export function livenessSql(now: Date): SQL {
   return sql`case when s.device is null then 'never' when ${heardWithin(now, LATE_SECONDS)} then 'alive'
     when ${heardWithin(now, SILENT_SECONDS)} then 'late' when ${heardWithin(now, LOST_SECONDS)} then 'silent' else 'lost' end`;
+}
+
+/** The same as a condition, cheap first: few rows are silent for as long as the shortest limit, and only these pay for their own. */
+export function hasLiveness(liveness: Liveness, now: Date): SQL {
+  const leastMs: Readonly<Record<Liveness, number>> = {
+    never: 0,
+    alive: 0,
+    late: lateAfterMs(INTERVAL_MIN_SECONDS * SECOND_MS),
+    silent: silentAfterMs(INTERVAL_MIN_SECONDS * SECOND_MS),
+    lost: LOST.leastMs,
+  };
+  switch (liveness) {
+    case "never":
+      return sql`s.device is null`;
+    case "alive":
+      return heardWithin(now, LATE_SECONDS);
+    case "late":
+    case "silent":
+    case "lost":
+      return sql`s.last_seen_at <= ${instant(new Date(now.getTime() - leastMs[liveness]))} and ${livenessSql(now)} = ${liveness}`;
+  }
+}
+
+export function hasBattery(level: BatteryLevel): SQL {
+  const percent = "s.battery_charge_percent";
+  switch (level) {
+    case "unknown":
+      return sql.raw(`${percent} is null`);
+    case "empty":
+      return sql.raw(`${percent} < ${BATTERY_EMPTY_PERCENT}`);
+    case "low":
+      return sql.raw(`${percent} >= ${BATTERY_EMPTY_PERCENT} and ${percent} < ${BATTERY_LOW_PERCENT}`);
+    case "good":
+      return sql.raw(`${percent} >= ${BATTERY_LOW_PERCENT}`);
+  }
 }
 
 export function fallenSql(now: Date): SQL {
