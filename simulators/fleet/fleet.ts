@@ -80,6 +80,8 @@ const LIVE_FOR_MS = 12;
 /** A broker that takes no more for so long ends a bounded run: what is not acknowledged stays so, and the truth tells it. */
 const DRAIN_TIMEOUT_MS = 120_000;
 const CONNECTS_PER_SECOND = 1_000;
+/** A whole village that comes back at once, and no more than a listening socket lets wait: a slow broker sets the pace itself. */
+const OPENING_MAX = 256;
 
 /** Connects the devices and lets them live. Throws RangeError when a setting makes no sense. */
 export function startFleet(settings: FleetSettings): Fleet {
@@ -115,7 +117,7 @@ export function startFleet(settings: FleetSettings): Fleet {
     for (const device of waiting) if (!hold(device)) moments.add(device.nextAtMs, device);
     for (;;) {
       const next = moments.first();
-      if (next === undefined || next.atMs > untilMs || next.atMs > pace.endAtMs) return false;
+      if (next === undefined || next.atMs > untilMs || next.atMs >= pace.endAtMs) return false;
       moments.removeFirst();
       const { item: device } = next;
       // Another entry of the same device, from before it was asked to measure at other times.
@@ -139,7 +141,8 @@ export function startFleet(settings: FleetSettings): Fleet {
     const perSecond = settings.connectsPerSecond ?? CONNECTS_PER_SECOND;
     connectsLeft = Math.min(perSecond, connectsLeft + ((nowMs - connectsAtMs) * perSecond) / 1_000);
     connectsAtMs = nowMs;
-    const mayConnect = (): boolean => connectsLeft >= 1 && (connectsLeft -= 1) >= 0;
+    const mayConnect = (): boolean =>
+      radioCounts.opening < OPENING_MAX && connectsLeft >= 1 && (connectsLeft -= 1) >= 0;
     for (const device of devices) {
       const { radio } = device;
       // A dead device lets go of the network once nothing of it is on the air.
@@ -150,7 +153,7 @@ export function startFleet(settings: FleetSettings): Fleet {
 
   function isLived(): boolean {
     const first = moments.first();
-    return pace.isBounded && held.length === 0 && (first === undefined || first.atMs > pace.endAtMs);
+    return pace.isBounded && held.length === 0 && (first === undefined || first.atMs >= pace.endAtMs);
   }
 
   function checkEnd(): void {
@@ -288,6 +291,7 @@ function enlist(
 function newRadioCounts(): RadioCounts {
   return {
     connected: 0,
+    opening: 0,
     connects: 0,
     connectionsLost: 0,
     refusals: 0,

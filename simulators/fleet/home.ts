@@ -49,19 +49,19 @@ export function makeHome({
   const build = (nthBattery: number, bornMs: number): SolarSystem => {
     const own = Math.floor(makeStream(seed, serial, "battery", nthBattery)() * 2 ** 31);
     const options = drawSystem({ seed: own, place, chemistry, startMs: bornMs, faultYears: hasFaults ? 3 : undefined });
-    return makeSystem({ ...options, stepMinutes: STEP_MINUTES });
+    return makeSystem({ ...options, startMs: tidy(bornMs), stepMinutes: STEP_MINUTES });
   };
   let system = build(0, startMs - Math.floor(chance() * ageYears * YEAR_MS));
   let battery = 0;
   // What was counted before the first day is the battery's past, not the meter's.
-  let before = system.advance(startMs);
+  let before = system.advance(tidy(startMs));
   const counters = { inWh: 0, outWh: 0, hiddenWh: 0 };
 
   return {
     chemistry,
     live(atMs, { mayGiveLight, isBypassed }) {
       system.setLocked(!mayGiveLight && !isBypassed);
-      const told = system.advance(atMs);
+      const told = system.advance(tidy(atMs));
       const outWh = Math.max(0, told.energyOutWh - before.energyOutWh);
       counters.inWh += Math.max(0, told.energyInWh - before.energyInWh);
       counters.outWh += outWh;
@@ -80,7 +80,7 @@ export function makeHome({
       battery += 1;
       const lived = makeStream(seed, serial, "used battery", battery)() * 3 * YEAR_MS;
       system = build(battery, atMs - Math.floor(lived));
-      before = system.advance(atMs);
+      before = system.advance(tidy(atMs));
     },
     truth: () => ({ ...system.truth(), energyInWh: counters.inWh, energyOutWh: counters.outWh }),
   };
@@ -91,5 +91,8 @@ function drawChemistry(draw: number): Chemistry {
   if (draw < 0.4) return "lead_acid";
   return draw < 0.8 ? "lfp" : "li_ion";
 }
+
+/** The physics looks at the middle of each of its steps, and a calendar knows no half milliseconds. */
+const tidy = (atMs: number): number => Math.floor(atMs / 2_000) * 2_000;
 
 const rounded = (value: number, perUnit: number): number => Math.round(value * perUnit) / perUnit;

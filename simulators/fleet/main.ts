@@ -54,10 +54,15 @@ function readDevices({ credentialsFile, devices }: Asked): number | readonly Cre
 }
 
 function timeOf({ days, startAtMs, speed }: Asked) {
-  const nowMs = Date.now();
+  // Devices tell whole seconds.
+  const nowMs = Math.floor(Date.now() / 1_000) * 1_000;
   if (days === undefined) return { startAtMs: nowMs, speed: 1 };
-  const lengthMs = days * DAY_MS;
+  const lengthMs = Math.floor(days * DAY_MS);
   const firstMs = startAtMs ?? nowMs - lengthMs;
+  if (firstMs + lengthMs > nowMs)
+    throw new WrongUse(
+      "These days end in the future, which no program believes: --start must be --days ago or earlier.",
+    );
   return { startAtMs: firstMs, endAtMs: firstMs + lengthMs, speed: speed ?? Number.POSITIVE_INFINITY };
 }
 

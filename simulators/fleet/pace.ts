@@ -2,7 +2,7 @@
 export interface PaceSettings {
   /** Simulated Unix milliseconds. */
   readonly startAtMs: number;
-  /** The last simulated moment. Left out: the fleet lives on until it is stopped. */
+  /** The first moment that is not lived any more. Left out: the fleet lives on until it is stopped. */
   readonly endAtMs?: number;
   /** Simulated seconds in a second; Infinity: as fast as the network takes what is sent. 1 when left out. */
   readonly speed?: number;

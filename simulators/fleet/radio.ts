@@ -35,6 +35,8 @@ export const usualTiming: RadioTiming = {
 /** What all radios of a fleet count together. */
 export interface RadioCounts {
   connected: number;
+  /** Connections that were begun and are not signed in yet. */
+  opening: number;
   connects: number;
   connectionsLost: number;
   refusals: number;
@@ -139,7 +141,10 @@ export function makeRadio({
     if (wasOpen) {
       counts.connected -= 1;
       counts.connectionsLost += 1;
-    } else counts.refusals += 1;
+    } else {
+      counts.opening -= 1;
+      counts.refusals += 1;
+    }
     link = undefined;
     count(why);
     forgetStatus();
@@ -207,6 +212,7 @@ export function makeRadio({
 
   function connect(nowMs: number): void {
     counts.connects += 1;
+    counts.opening += 1;
     const will = statusOf("offline");
     const { serial, password } = identity;
     const made: Link = openLink(
@@ -223,6 +229,7 @@ export function makeRadio({
       {
         onOpen() {
           attempts = 0;
+          counts.opening -= 1;
           counts.connected += 1;
           counts.waiting += 1;
           status = { message: statusOf("online") };
