@@ -32,7 +32,9 @@ import { makeHttp } from "./platform/http.ts";
 import { openJobs } from "./platform/jobs.ts";
 import { makeLog, type Log } from "./platform/log.ts";
 import { makeMqttGateway } from "./platform/mqtt.ts";
+import { alertMessages, placeSource } from "./fleet-rooms.ts";
 import { makeModules, type Modules } from "./modules.ts";
+import { makeAlertLoop, makeAlertSteps, makePlaceSync, makeTelling } from "./telemetry/telemetry.ts";
 import type { OutboundSettings } from "./platform/outbound-http.ts";
 import { makeOutboxRelay } from "./platform/outbox.ts";
 
@@ -58,6 +60,7 @@ const RELAY_BATCH_MAX = 200;
 const RELAY_SWEEP_MS = 1_000;
 const ACCESS_SWEEP_MS = 3_600_000;
 const REQUEST_PAUSE_MS = 1_000;
+const ALERT_PAUSE_MS = 15_000;
 
 /**
  * The composition root: builds every module, lists every route, loop and schedule. Nothing runs before `start`. The roles
@@ -230,9 +233,22 @@ export async function buildApp({
       messaging: modules.messaging,
       onFault: (error) => log.warn({ error }, "Overdue messages were not released."),
     });
+    const alertLoop = makeAlertLoop({
+      steps: makeAlertSteps({ database, clock, zone: config.zone }),
+      syncPlaces: makePlaceSync({ database, clock, source: placeSource }).once,
+      tell: makeTelling({
+        database,
+        clock,
+        send: (tx, reader, messages) => modules.messaging.append(tx, alertMessages(reader, messages)),
+      }),
+      pauseMs: ALERT_PAUSE_MS,
+      onFault: (error) => log.warn({ error }, "A step of the alerts failed; it is tried again."),
+    });
     await relay.start();
     requestLoop.start();
+    alertLoop.start();
     closers.push(
+      () => alertLoop.stop(),
       () => requestLoop.stop(),
       () => relay.stop(),
       () => messageJobs.stop(),

@@ -39,6 +39,14 @@ import {
   type Statements,
 } from "./payments/payments.ts";
 import type { Database } from "./platform/database.ts";
+import {
+  makeAlertCommands,
+  makeAlertQueries,
+  makeFleet,
+  type AlertCommands,
+  type AlertQueries,
+  type Fleet,
+} from "./telemetry/telemetry.ts";
 import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
 
 /** The modules' faces, built once and wired to each other. */
@@ -59,6 +67,8 @@ export interface Modules {
   readonly credit: Credit;
   readonly cash: AgentCash;
   readonly messaging: Messaging;
+  readonly fleet: Fleet;
+  readonly alerts: AlertQueries & AlertCommands;
 }
 
 /** Builds every module and wires what one needs from another; nothing runs yet. */
@@ -161,6 +171,8 @@ export function makeModules({
     reconciliations: makeReconciliation({ clock, makeId, rails }),
     credit,
     messaging,
+    fleet: makeFleet({ db, clock }),
+    alerts: { ...makeAlertQueries({ database, clock }), ...makeAlertCommands({ clock, audit: access.audit }) },
   };
 }
 

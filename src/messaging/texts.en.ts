@@ -31,4 +31,8 @@ export const english: Texts = {
     `We got ${amount} from you and have a question about it. Your money is safe. Please call us.`,
   refund_coming: ({ amount }) => `We are sending ${amount} back to you. It may take a day to arrive.`,
   token_again: ({ token, account }) => `Account ${account}: here is your last token again. Token: ${token}.`,
+  alert_device: ({ problem, device, place }) => `Alert: ${problem}. Device ${device}, ${place}.`,
+  alert_group: ({ count, place }) =>
+    `Alert: ${count} devices are silent together, ${place}. Look at network and power there first.`,
+  alert_digest: ({ count, names }) => `${count} new alerts, among them ${names}. See the list of alerts.`,
 };

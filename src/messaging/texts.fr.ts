@@ -32,5 +32,9 @@ export const french: Texts = {
   ask_to_call: ({ amount }) =>
     `Nous avons eu ${amount} de vous et une question à ce sujet. Votre argent est protégé. Appelez-nous.`,
   refund_coming: ({ amount }) => `Nous vous rendons ${amount}. Cela peut prendre un jour.`,
+  alert_device: ({ problem, device, place }) => `Alerte : ${problem}. Appareil ${device}, ${place}.`,
+  alert_group: ({ count, place }) =>
+    `Alerte : ${count} appareils muets ensemble, ${place}. Voyez d'abord le réseau et le courant.`,
+  alert_digest: ({ count, names }) => `${count} nouvelles alertes, dont ${names}. Voyez la liste des alertes.`,
   token_again: ({ token, account }) => `Compte ${account} : voici encore votre dernier code. Code : ${token}.`,
 };

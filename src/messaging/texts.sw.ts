@@ -28,5 +28,9 @@ export const swahili: Texts = {
   ask_to_call: ({ amount }) =>
     `Tumepokea ${amount} kutoka kwako na tuna swali kuhusu malipo hayo. Pesa yako iko salama. Tafadhali tupigie.`,
   refund_coming: ({ amount }) => `Tunakurudishia ${amount}. Inaweza kuchukua siku moja kufika.`,
+  alert_device: ({ problem, device, place }) => `Tahadhari: ${problem}. Kifaa ${device}, ${place}.`,
+  alert_group: ({ count, place }) =>
+    `Tahadhari: vifaa ${count} viko kimya pamoja, ${place}. Kagua kwanza mtandao na umeme huko.`,
+  alert_digest: ({ count, names }) => `Tahadhari mpya ${count}, zikiwemo ${names}. Tazama orodha ya tahadhari.`,
   token_again: ({ token, account }) => `Akaunti ${account}: hii ni tokeni yako ya mwisho tena. Tokeni: ${token}.`,
 };

@@ -37,6 +37,12 @@ export const TEMPLATE_VALUES = {
   refund_coming: ["amount"],
   /** The customer asked for the last token once more. */
   token_again: ["token", "account"],
+  /** Staff and agents: something is wrong with a device. `problem` is in the reader's language. */
+  alert_device: ["problem", "device", "place"],
+  /** Many devices of one place are silent. */
+  alert_group: ["count", "place"],
+  /** More than is worth a message each. */
+  alert_digest: ["count", "names"],
 } as const;
 
 export type Template = keyof typeof TEMPLATE_VALUES;
@@ -52,6 +58,7 @@ const TEXTS: Readonly<Record<Language, Texts>> = { en: english, fr: french, sw: 
 const VALUE_LENGTH_MAX = 200;
 /** Longer than any account number of ours. What a payer typed goes into a text under our name, so it stays short. */
 const REFERENCE_LENGTH_MAX = 20;
+const PLACE_LENGTH_MAX = 60;
 
 export function isTemplate(name: string): name is Template {
   return Object.hasOwn(TEMPLATE_VALUES, name);
@@ -87,7 +94,17 @@ const CLEANERS: Readonly<Record<(typeof TEMPLATE_VALUES)[Template][number], (val
   account: cleanValue,
   missing: cleanValue,
   debt: cleanValue,
+  problem: cleanValue,
+  device: cleanValue,
+  place: cleanPlace,
+  count: cleanValue,
+  names: cleanPlace,
 };
+
+/** Names of places were typed by somebody; three of them must not push an SMS into its second part. */
+function cleanPlace(value: string): string {
+  return cleanValue(value).slice(0, PLACE_LENGTH_MAX).trim();
+}
 
 function cleanTokens(value: string): string {
   return value.replace(/[^\d, ]+/g, " ").trim();

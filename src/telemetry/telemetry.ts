@@ -6,3 +6,25 @@ export type { FrameReader, FrameReaderSettings } from "./frames/frame-reader.ts"
 export { replayFault } from "./metrics/freshness.ts";
 export { parseDataFormat } from "./metrics/data-format.ts";
 export type { DataFormatAnswer } from "./metrics/data-format.ts";
+export { makeFleet, type Fleet } from "./states/fleet.queries.ts";
+export { makePlaceSync } from "./states/places.jobs.ts";
+export type { Liveness } from "./states/liveness.ts";
+export type {
+  BatteryLevel,
+  FleetDevice,
+  FleetFilter,
+  FleetSummary,
+  MapSquare,
+  PlaceFacts,
+  PlaceSource,
+} from "./states/fleet-device.ts";
+export type { Bounds } from "./states/tiles.ts";
+export { makeAlertCommands, type AlertCommands } from "./alerts/alerts.commands.ts";
+export { makeAlertQueries, type AlertQueries, type RuleView } from "./alerts/alerts.queries.ts";
+export { makeAlertSteps } from "./alerts/alerts.jobs.ts";
+export { makeAlertLoop, type AlertLoop } from "./alerts/loop.jobs.ts";
+export { makeTelling } from "./alerts/telling.jobs.ts";
+export type { AlertReader } from "./alerts/telling.store.ts";
+export type { AlertMessage } from "./alerts/telling.ts";
+export type { Alert, AlertChange, AlertFilter, AlertNews, AlertState } from "./alerts/alert.ts";
+export { DEFINITIONS as RULE_DEFINITIONS, RULES, type Rule, type RuleSettings } from "./alerts/rules.ts";

@@ -16,6 +16,11 @@ const TYPICAL = {
   missing: "KES 15.50",
   debt: "KES 12,400",
   reference: "0711000111",
+  problem: "paneli haitoi umeme mchana",
+  device: "SHS-000004211",
+  place: "Mutomo",
+  count: "40",
+  names: "Mutomo, Ikutha, SHS-000004211",
 };
 const SMS_SEPTETS_MAX = 160;
 
