@@ -160,10 +160,10 @@ function number(text: string, { name, least, most }: Bounds): number {
   return value;
 }
 
-function whole(text: string, bounds: Bounds): number {
-  const value = /^\d+$/.test(text) ? number(text, bounds) : Number.NaN;
-  if (Number.isNaN(value))
-    throw new WrongUse(`--${bounds.name} is a whole number from ${String(bounds.least)} to ${String(bounds.most)}.`);
+function whole(text: string, { name, least, most }: Bounds): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most))
+    throw new WrongUse(`--${name} is a whole number from ${String(least)} to ${String(most)}.`);
   return value;
 }
 

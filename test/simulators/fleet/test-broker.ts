@@ -1,3 +1,4 @@
+/* oxlint-disable promise/no-callback-in-promise -- aedes asks its questions by callback. */
 import { createServer, type Server } from "node:net";
 import { Aedes } from "aedes";
 
