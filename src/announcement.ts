@@ -42,6 +42,14 @@ export function announcementOf({
         ? message("token_received", { ...paid, token: tokens.join(), days })
         : message("tokens_received", { ...paid, tokens: tokens.join(", "), days });
     }
+    case "light_coming":
+      return message("light_coming", { ...paid, days: formatDays(event.units, event.timeDivider) });
+    case "tokens_after_all":
+      return message("light_did_not_come", {
+        account,
+        tokens: event.tokens.map(({ digits }) => formatToken(digits)).join(", "),
+        days: formatDays(event.units, event.timeDivider),
+      });
     case "held":
       return message("payment_held", { ...paid, missing: formatMoney(event.missing) });
     case "debt":

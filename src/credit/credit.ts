@@ -10,6 +10,7 @@ import type { AccountNumber } from "./account-number.ts";
 import { makeBookImport, type Book, type BookImport } from "./book.commands.ts";
 import { makeContractCommands } from "./contracts.commands.ts";
 import { makeContractQueries } from "./contracts.queries.ts";
+import { makeDeviceLight, type DeviceLight } from "./device-light.commands.ts";
 import type { Arrears, Instalment } from "./instalments.ts";
 import { makePlans, type Plans } from "./plans.commands.ts";
 import { makeReceiptJobs } from "./receipts.jobs.ts";
@@ -87,6 +88,14 @@ export interface News {
         readonly units: number;
         readonly timeDivider: number;
       }
+    /** The tokens go to the device by air, and come to the customer only when it does not take them in time. */
+    | { readonly kind: "light_coming"; readonly units: number; readonly timeDivider: number }
+    | {
+        readonly kind: "tokens_after_all";
+        readonly tokens: readonly Token[];
+        readonly units: number;
+        readonly timeDivider: number;
+      }
     | { readonly kind: "held"; readonly missing: Money }
     | { readonly kind: "debt"; readonly debt: Money }
     | { readonly kind: "unlocked"; readonly tokens: readonly Token[] }
@@ -106,7 +115,7 @@ export interface ContractFilter {
   readonly deviceId?: DeviceId | undefined;
 }
 
-export interface Credit extends TakeBackCommands {
+export interface Credit extends TakeBackCommands, DeviceLight {
   readonly plans: Plans;
   /**
    * Sells a device from stock: the contract, its ledger accounts, the sale's posting. Refuses unknown plans, plans not yet
@@ -214,6 +223,7 @@ export function makeCredit(deps: CreditDeps): Credit {
     ...queries,
     ...commands,
     ...makeTakeBackCommands(deps),
+    ...makeDeviceLight(deps),
     importBook,
     allocateReceipts: receiptJobs.allocateReceipts,
     matchReceipt: receiptJobs.matchReceipt,

@@ -112,6 +112,7 @@ export function makeReceiptJobs({
         contract: after,
         allocation,
         tokens,
+        smsWaits: workspace.issuer.smsWaits(tokens),
         purchase,
         timeDivider: device.timeDivider,
         contact: workspace.contacts.get(contract.customerId),
@@ -328,7 +329,9 @@ function issueFor(
   { allocation, cause }: { allocation: Allocation; cause: string },
 ): readonly Token[] {
   if (allocation.effect === "unlock") return issuer.issue({ deviceId, kind: "disable", cause });
-  return allocation.units > 0 ? issuer.issue({ deviceId, kind: "add", units: allocation.units, cause }) : [];
+  return allocation.units > 0
+    ? issuer.issue({ deviceId, kind: "add", units: allocation.units, cause, smsMayWait: true })
+    : [];
 }
 
 function contractAfter(
@@ -358,6 +361,7 @@ function newsOf({
   contract,
   allocation,
   tokens,
+  smsWaits,
   purchase,
   timeDivider,
   contact,
@@ -366,6 +370,7 @@ function newsOf({
   contract: ContractRow;
   allocation: Allocation;
   tokens: readonly Token[];
+  smsWaits: boolean;
   purchase: Purchase;
   timeDivider: number;
   contact: Contact | undefined;
@@ -375,6 +380,7 @@ function newsOf({
   const event = ((): News["event"] => {
     if (allocation.effect === "unlock") return { kind: "unlocked", tokens };
     if (contract.state === "paid_off") return { kind: "refundable" };
+    if (smsWaits) return { kind: "light_coming", units: allocation.units, timeDivider };
     if (tokens.length > 0) return { kind: "tokens", tokens, units: allocation.units, timeDivider };
     if (allocation.after.debtMinor > 0n) return { kind: "debt", debt: { minor: allocation.after.debtMinor, currency } };
     return { kind: "held", missing: { minor: missing, currency } };

@@ -7,6 +7,10 @@ export const english: Texts = {
     `Received ${amount}. Token: ${token}. Enter it on your device for ${daysOf(days)}. Account ${account}.`,
   tokens_received: ({ amount, tokens, days, account }) =>
     `Received ${amount}. Tokens: ${tokens}. Enter them in this order for ${daysOf(days)}. Account ${account}.`,
+  light_coming: ({ amount, days, account }) =>
+    `Received ${amount}. Your light for ${daysOf(days)} comes by itself: there is nothing to type. Account ${account}.`,
+  light_did_not_come: ({ tokens, days, account }) =>
+    `We could not reach your device. Please type it in for ${daysOf(days)}. Tokens: ${tokens}. Account ${account}.`,
   payment_held: ({ amount, missing, account }) =>
     `Received ${amount} for account ${account}. It is too little for a token and is kept as your credit. Pay ${missing} more to get light.`,
   unlocked: ({ amount, token, account }) =>

@@ -9,6 +9,10 @@ export const french: Texts = {
     `Paiement de ${amount} accepté. Code : ${token}. Tapez-le sur votre appareil pour ${daysOf(days)}. Compte ${account}.`,
   tokens_received: ({ amount, tokens, days, account }) =>
     `Paiement de ${amount} accepté. Codes : ${tokens}. Tapez-les dans cet ordre pour ${daysOf(days)}. Compte ${account}.`,
+  light_coming: ({ amount, days, account }) =>
+    `Paiement de ${amount} accepté. La lumière pour ${daysOf(days)} arrive d'elle-même, sans rien taper. Compte ${account}.`,
+  light_did_not_come: ({ tokens, days, account }) =>
+    `Votre appareil ne répond pas. A taper vous-même pour ${daysOf(days)}. Codes : ${tokens}. Compte ${account}.`,
   payment_held: ({ amount, missing, account }) =>
     `Paiement de ${amount} noté, compte ${account}. Trop peu pour un code : il reste en crédit. Ajoutez ${missing} pour avoir la lumière.`,
   unlocked: ({ amount, token, account }) =>

@@ -5,6 +5,10 @@ export const swahili: Texts = {
     `Tumepokea ${amount}. Tokeni: ${token}. Iingize kwenye kifaa chako upate siku ${days}. Akaunti ${account}.`,
   tokens_received: ({ amount, tokens, days, account }) =>
     `Tumepokea ${amount}. Tokeni: ${tokens}. Ziingize kwa mpangilio huu upate siku ${days}. Akaunti ${account}.`,
+  light_coming: ({ amount, days, account }) =>
+    `Tumepokea ${amount}. Mwanga wako wa siku ${days} unakuja wenyewe, usiingize chochote. Akaunti ${account}.`,
+  light_did_not_come: ({ tokens, days, account }) =>
+    `Hatukuweza kufikia kifaa chako. Tafadhali ingiza mwenyewe upate siku ${days}. Tokeni: ${tokens}. Akaunti ${account}.`,
   payment_held: ({ amount, missing, account }) =>
     `Tumepokea ${amount} ya akaunti ${account}. Haitoshi kupata tokeni, imehifadhiwa kwa ajili yako. Ongeza ${missing} upate mwanga.`,
   unlocked: ({ amount, token, account }) =>

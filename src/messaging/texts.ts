@@ -11,6 +11,10 @@ export const TEMPLATE_VALUES = {
   token_received: ["amount", "token", "days", "account"],
   /** A payment became several tokens, written in the order of entry with ", " between them. */
   tokens_received: ["amount", "tokens", "days", "account"],
+  /** A payment's tokens go to the device by themselves. */
+  light_coming: ["amount", "days", "account"],
+  /** They did not arrive in time: the customer types them. */
+  light_did_not_come: ["tokens", "days", "account"],
   /** Too little for one unit of time: kept as credit until `missing` more arrives. */
   payment_held: ["amount", "missing", "account"],
   /** The last payment: the token unlocks for ever. */
