@@ -67,7 +67,7 @@ export const makeDarajaFace: MakeFace = (world) => {
   function deliveries(transaction: SimulatedTransaction): readonly OutgoingDelivery[] {
     const { kind, status, callbackUrl, memory } = transaction;
     if (kind === "disbursement" && callbackUrl !== undefined)
-      return [post(callbackUrl, payoutResult(transaction, channel))];
+      return [{ ...post(callbackUrl, payoutResult(transaction, channel)), isPrivate: true }];
     // Of a reversal only the API user who asked for it is told, by the result of that request.
     if (kind !== "payment" || status === "pending") return [];
     const copies = status === "completed" ? [confirmation(transaction)] : [];

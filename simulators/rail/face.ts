@@ -110,6 +110,8 @@ export interface OutgoingDelivery {
   readonly body: string;
   /** A provider that tries again until it hears 2xx says how often; 0 where it says a thing once. */
   readonly retriesMax: number;
+  /** It goes to an address that was made for one request and that nobody else has heard of: none can alter a copy of it. */
+  readonly isPrivate?: boolean;
 }
 
 /** One provider's HTTP from the other side. Made with its world; holds nothing but what the world cannot keep. */

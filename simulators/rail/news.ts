@@ -57,7 +57,7 @@ export function planNews({
     let afterMs = startMs + index * NEXT_MS;
     if (happens("reorder")) afterMs += between(chance, OVERTAKEN_MS);
     if (happens("delay")) afterMs += between(chance, DELAY_MS);
-    if (happens("tamper")) {
+    if (happens("tamper") && delivery.isPrivate !== true) {
       const delivery = { ...overheard, body: tamper(once.body, chance) };
       sendings.push({ kind: "tampered", delivery, afterMs: Math.max(0, afterMs + between(chance, TAMPER_MS)) });
     }

@@ -184,10 +184,14 @@ export function makeProvider(deps: ProviderDeps): Provider {
     reverse,
     deliver(delivery, afterMs) {
       const chance = makeStream(seed, channel.name, "extra", extras++);
-      // It answers a request at an address made for it, which nobody else has heard of.
-      const happens = (kind: FaultKind) => faults.happens(kind, chance) && kind !== "tamper";
+      const happens = (kind: FaultKind) => faults.happens(kind, chance);
       const about = { channel: channel.name, transactionId: undefined };
-      const planned = planNews({ deliveries: [delivery], happens, chance, heldBackMs: afterMs });
+      const planned = planNews({
+        deliveries: [{ ...delivery, isPrivate: true }],
+        happens,
+        chance,
+        heldBackMs: afterMs,
+      });
       for (const sending of planned.sendings) postman.send(sending, about);
       for (const lost of planned.dropped) postman.drop(lost, about);
     },

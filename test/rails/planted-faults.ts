@@ -24,7 +24,8 @@ const PLANTS: Readonly<Record<string, Plant>> = {
     receipt.paidAt = new Date(receipt.paidAt.getTime() - 86_400_000);
   },
   "a receipt for another account": (books) =>
-    void (required(books.receipts.find(({ rail }) => rail === "mtn-ug")).reference = "PG-0000"),
+    // An agent always names the account; a payment at a provider's own counter may name none, and then any will do.
+    void (required(books.receipts.find(({ rail }) => rail === "cash")).reference = "PG-0000"),
   "money at two places": (books) => {
     const { cause: receiptId } = required(books.allocations[0]);
     books.suspense.push({ receiptId, reason: "account_unknown", openMinor: 1n, currency: "KES", resolvedAt: null });

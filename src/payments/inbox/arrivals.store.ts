@@ -162,7 +162,9 @@ async function compareWithKnown(
     const first = known.get(name);
     const isSameMoney =
       first?.amount_minor === facts.amount.minor.toString() && first.currency === facts.amount.currency;
-    const isSameForm = first?.form === arrival.form;
+    // Answers to different questions leave different facts out: asked by its own number a payment may name no account, asked
+    // by our request it does. Of them only the money must agree.
+    const isSameForm = first?.form === arrival.form && arrival.source !== "enquiry";
     if (!isSameMoney || (isSameForm && Buffer.compare(first.facts_hash, hash) !== 0)) outcomes.set(arrival, "conflict");
     else if (fresh.has(name) && !credited.has(name)) {
       credited.add(name);

@@ -36,8 +36,11 @@ export function makeEnquiryEnds({
   return {
     async agree(tx, enquiry, { answer, raw, claim }) {
       const { rail, providerId } = enquiry;
+      // Of an asynchronous enquiry the answer's correlation is the enquiry's own. Any other is the provider's word for which
+      // request it answers, and what an unsigned claim says of that counts only where the provider says nothing.
+      const named = answer.correlation === enquiry.correlation ? undefined : answer.correlation;
       const report = answerWithClaim(
-        { ...answer, transactionReference: answer.transactionReference ?? providerId },
+        { ...answer, correlation: named, transactionReference: answer.transactionReference ?? providerId },
         claim,
       );
       const zone = rails.get(rail)?.config.zone ?? "UTC";
@@ -73,8 +76,7 @@ function answerWithClaim(answer: Report, claim: Notice | undefined): Report {
   const isPayment = report.type !== "reversal" && report.type !== "disbursement";
   return {
     ...answer,
-    // Of an asynchronous enquiry the correlation is the enquiry's own; the claim names the request, if any.
-    correlation: report.correlation,
+    correlation: answer.correlation ?? report.correlation,
     reference: answer.reference.trim() === "" ? report.reference : answer.reference,
     creditParty: isPayment ? report.creditParty : answer.creditParty,
     payer: isPayment && report.payer.hash !== undefined ? report.payer : answer.payer,

@@ -43,9 +43,12 @@ export function enquiryPauseMs(enquiries: number): number {
   return Math.min(ENQUIRY_PAUSE_FIRST_MS * 2 ** Math.min(enquiries, 10), ENQUIRY_PAUSE_MAX_MS);
 }
 
-function lateCheckAt(expiresAt: Date, now: Date): Date | undefined {
+/** A look that was met by silence told nothing, so it is taken again within the hour, as long as there is one to come. */
+function lateCheckAt(expiresAt: Date, now: Date, isSilent: boolean): Date | undefined {
   const wait = LATE_CHECKS_MS.find((millis) => expiresAt.getTime() + millis > now.getTime());
-  return wait === undefined ? undefined : later(expiresAt, wait);
+  if (wait === undefined) return undefined;
+  const next = later(expiresAt, wait);
+  return isSilent ? earlierOf(next, later(now, HOUR_MS), now) : next;
 }
 
 /**
@@ -97,7 +100,7 @@ export function decideAfterEnquiry(
     return {
       state: "completed",
       wasAccepted: true,
-      nextStepAt: isSilent ? lateCheckAt(standing.expiresAt, now) : undefined,
+      nextStepAt: isSilent ? lateCheckAt(standing.expiresAt, now, true) : undefined,
       reason: undefined,
     };
   }
@@ -105,7 +108,7 @@ export function decideAfterEnquiry(
     state: isOver ? "expired" : "pending",
     wasAccepted: standing.wasAccepted,
     nextStepAt: isOver
-      ? lateCheckAt(standing.expiresAt, now)
+      ? lateCheckAt(standing.expiresAt, now, outcome.kind === "unreachable")
       : earlierOf(later(now, enquiryPauseMs(standing.enquiries)), standing.expiresAt, now),
     reason,
   });

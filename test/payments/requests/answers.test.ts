@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { makeIds } from "../../../src/kernel/ids.ts";
 import { makeManualClock } from "../../../src/kernel/time.ts";
 import { storeAnswer, type ProviderAnswer } from "../../../src/payments/inbox/answers.store.ts";
+import type { Notice } from "../../../src/payments/inbox/notices.store.ts";
 import { makeNoticeJobs } from "../../../src/payments/inbox/notices.jobs.ts";
 import { makeEnquiryEnds, type OpenRails, type Payouts } from "../../../src/payments/payments.ts";
 import type { Report } from "../../../src/payments/rails/rail.ts";
@@ -56,6 +57,41 @@ describe("a provider's answer", () => {
     expect(await rows(sql`select kind, amount_minor from payments.exceptions where subject = ${id}`)).toEqual([
       { kind: "amount_differs", amount_minor: "7000" },
     ]);
+  });
+
+  test("that names no account, of a payment that another answer named one for, is the same payment", async () => {
+    const id = randomUUID().toUpperCase();
+    await hear(answerOf(id, 5_000n));
+    const nameless = answerOf(id, 5_000n);
+    await hear({ ...nameless, reports: nameless.reports.map((report) => ({ ...report, reference: "" })) });
+    expect(await rows(sql`select reference from payments.callbacks where provider_id = ${id}`)).toEqual([
+      { reference: "PG-10008" },
+    ]);
+    expect(await rows(sql`select 1 from payments.exceptions where subject = ${id}`)).toEqual([]);
+  });
+
+  test("says itself which request it answers; a claim is asked only where the provider does not say", async () => {
+    const { agree } = makeEnquiryEnds({ clock, makeId, rails });
+    for (const [told, booked] of [
+      ["the-provider-says", "the-provider-says"],
+      [undefined, "a-stranger-says"],
+      // The enquiry's own name, which says nothing of the request.
+      ["the-enquiry", "a-stranger-says"],
+    ] as const) {
+      const providerId = randomUUID().toUpperCase();
+      const enquiry = { rail: "toy", providerId, correlation: "the-enquiry", noticeId: 1n, state: "open" } as const;
+      const claim = { report: { ...PAID, correlation: "a-stranger-says" } } as Notice;
+      await database.current.db.transaction((tx) =>
+        agree(
+          tx,
+          { ...enquiry, attempts: 1, createdAt: clock.now() },
+          { answer: { ...PAID, correlation: told }, raw: Buffer.from(providerId), claim },
+        ),
+      );
+      expect(await rows(sql`select correlation from payments.callbacks where provider_id = ${providerId}`)).toEqual([
+        { correlation: booked },
+      ]);
+    }
   });
 
   test("that tells no amount, of a payment that nobody here asked for, is kept for a person and not asked about again", async () => {

@@ -55,6 +55,14 @@ describe("a request that nobody has answered", () => {
     expect(step).toMatchObject({ state: "expired", nextStepAt: later(30 * MINUTE_MS + HOUR_MS) });
   });
 
+  test("is looked at again within the hour when the look after its time met silence, and by the timetable when it did not", () => {
+    const look = (outcome: EnquiryOutcome) =>
+      decideAfterEnquiry(standing({ state: "expired" }), outcome, { now: later(90 * MINUTE_MS), rules: RULES })
+        .nextStepAt;
+    expect(look(SILENT)).toEqual(later(90 * MINUTE_MS + HOUR_MS));
+    expect(look({ kind: "asked" })).toEqual(later(30 * MINUTE_MS + 6 * HOUR_MS));
+  });
+
   test("is asked about with pauses that grow to five minutes", () => {
     expect([0, 1, 4, 5, 50].map(enquiryPauseMs)).toEqual([15_000, 30_000, 240_000, 300_000, 300_000]);
   });
