@@ -1,5 +1,6 @@
 /** One device of the fleet: what it does at each moment of simulated time, and what it answers when it is spoken to. */
 import {
+  acceptToken,
   isUnlocked,
   newDeviceState,
   parseKey,
@@ -14,7 +15,7 @@ import { makeDispatch } from "./dispatch.ts";
 import { DAY_MS, dayOf, faultsOfDay, type Fault, type FaultShares } from "./faults.ts";
 import { makeHome } from "./home.ts";
 import { rowOf, type FrameStyle, type Standing } from "./metrics-frame.ts";
-import { obey, type Answer, type Controls } from "./obey.ts";
+import { obey, rememberAnswer, type Answer, type Controls } from "./obey.ts";
 import type { Radio } from "./radio.ts";
 import { answerMessage, eventMessage } from "./topics.ts";
 import type { TrueDay } from "./truth.ts";
@@ -70,7 +71,6 @@ export interface FleetDevice {
   close(): void;
 }
 
-const ANSWERS_REMEMBERED = 32;
 const FIRMWARE = ["1.2.0", "1.2.3", "2.0.1"] as const;
 /** A clock that is wrong by more is one that a program may put right: its readings are found at other times, or set aside. */
 const ASKEW_SECONDS = 240;
@@ -94,8 +94,8 @@ export function makeFleetDevice(settings: DeviceSettings, around: DeviceSurround
   const method = build() < 0.5 ? "da" : "ra";
   const baseSignal = -60 - Math.floor(build() * 45);
   const signal = makeStream(seed, serial, "signal");
+  let tokenState = newDeviceState(1);
   let controls: Controls = {
-    tokenState: newDeviceState(1),
     intervalSeconds: settings.intervalSeconds,
     firmwareVersion: FIRMWARE[Math.floor(build() * FIRMWARE.length)] ?? FIRMWARE[0],
   };
@@ -103,7 +103,7 @@ export function makeFleetDevice(settings: DeviceSettings, around: DeviceSurround
   const phaseMs = Math.floor(build() * settings.intervalSeconds) * 1_000;
 
   const agenda: Due[] = [];
-  const answers = new Map<string, Answer>();
+  const answered = new Map<string, Answer>();
   let atMs = startMs;
   let measureAtMs = (Math.floor((startMs - phaseMs) / intervalMs) + 1) * intervalMs + phaseMs;
   let uncoveredUntilMs = 0;
@@ -141,7 +141,7 @@ export function makeFleetDevice(settings: DeviceSettings, around: DeviceSurround
       energyInWh: Math.round(energyInWh),
       energyOutWh: Math.round(energyOutWh),
       clockErrorSeconds: clock.errorSecondsAt(atMs),
-      tokenCount: controls.tokenState.count,
+      tokenCount: tokenState.count,
       isDead,
     };
   }
@@ -225,7 +225,7 @@ export function makeFleetDevice(settings: DeviceSettings, around: DeviceSurround
   }
 
   function measure(): void {
-    const mayGiveLight = !obeysDays || isUnlocked(controls.tokenState, atMs);
+    const mayGiveLight = !obeysDays || isUnlocked(tokenState, atMs);
     const told = home.live(atMs, { mayGiveLight, isBypassed: atMs < bypassedUntilMs });
     const seconds = clock.secondsAt(atMs);
     const values = rowOf(seconds, told, baseSignal + Math.round(signal() * 8 - 4));
@@ -237,7 +237,7 @@ export function makeFleetDevice(settings: DeviceSettings, around: DeviceSurround
   }
 
   function standing(): Standing {
-    const { tokenState, intervalSeconds, firmwareVersion } = controls;
+    const { intervalSeconds, firmwareVersion } = controls;
     return {
       tokenCount: tokenState.count,
       tampered: isTampered,
@@ -259,14 +259,18 @@ export function makeFleetDevice(settings: DeviceSettings, around: DeviceSurround
   function onCommand(payload: Buffer): void {
     if (isDead) return;
     const nowMs = now();
-    const obeyed = obey(payload, controls, { device: tokenDevice, nowMs });
+    const enter = (token: string) => {
+      const { outcome, state } = acceptToken(tokenDevice, tokenState, { token, nowAt: nowMs });
+      tokenState = state;
+      if (outcome === "VALID") obeysDays = true;
+      return outcome;
+    };
+    const obeyed = obey(payload, controls, { enter, nowMs, answered });
     if (obeyed === undefined) return;
-    const known = answers.get(obeyed.answer.id);
-    if (known !== undefined) return answer(known);
+    if (obeyed.isRepetition === true) return answer(obeyed.answer);
     const before = controls;
     controls = obeyed.controls;
-    if (controls.tokenState !== before.tokenState) obeysDays = true;
-    remember(obeyed.answer);
+    rememberAnswer(answered, obeyed.answer);
     answer(obeyed.answer);
     around.onCommandAnswered(obeyed.answer);
     if (controls.intervalSeconds !== before.intervalSeconds) {
@@ -278,12 +282,6 @@ export function makeFleetDevice(settings: DeviceSettings, around: DeviceSurround
       tell("started", { firmware_version: controls.firmwareVersion });
       radio.drop();
     }
-  }
-
-  function remember(given: Answer): void {
-    answers.set(given.id, given);
-    const [oldest] = answers.keys();
-    if (answers.size > ANSWERS_REMEMBERED && oldest !== undefined) answers.delete(oldest);
   }
 
   planDay(dayOf(startMs));

@@ -2,10 +2,7 @@
  * What a device does with a command. It trusts nobody but tokens: a broker that sends it something else can cost it an hour
  * of its interval, never a day of its light.
  */
-import { acceptToken, type DeviceState, type TokenDevice } from "../../src/devices/tokens/openpaygo.ts";
-
 export interface Controls {
-  readonly tokenState: DeviceState;
   readonly intervalSeconds: number;
   readonly firmwareVersion: string;
 }
@@ -21,22 +18,30 @@ export interface Obeyed {
   readonly answer: Answer;
   /** Unix seconds by the device's clock: send again what is remembered of this span; undefined: nothing is asked. */
   readonly fetch?: { readonly from: number; readonly to: number };
+  /** It was answered before: answered once more, and nothing done. */
+  readonly isRepetition?: boolean;
   /** A new firmware starts the device anew. */
   readonly restarts?: boolean;
 }
 
+/** What the device's own keeper of tokens says to one; it has taken effect then. */
+export type EnterToken = (token: string) => "VALID" | "ALREADY_USED" | "INVALID";
+
 const INTERVAL_SECONDS = { least: 10, most: 7 * 86_400 };
 const TOKENS_MAX = 10;
+const ANSWERS_REMEMBERED = 32;
 
 /** Undefined for what is no command: without an id there is nothing to answer to. */
 export function obey(
   payload: Uint8Array,
   controls: Controls,
-  { device, nowMs }: { device: TokenDevice; nowMs: number },
+  { enter, nowMs, answered }: { enter: EnterToken; nowMs: number; answered: ReadonlyMap<string, Answer> },
 ): Obeyed | undefined {
   const command = parse(payload);
   if (command === undefined) return undefined;
   const { id } = command;
+  const before = answered.get(id);
+  if (before !== undefined) return { controls, answer: before, isRepetition: true };
   const answer = (outcome: Answer["outcome"], detail?: string): Obeyed => ({
     controls,
     answer: { id, outcome, ...(detail === undefined ? {} : { detail }) },
@@ -48,7 +53,7 @@ export function obey(
     case "lock":
     case "unlock":
     case "deliver_tokens":
-      return enterTokens(command, controls, { device, nowMs });
+      return { controls, answer: enterTokens(command, enter) };
     case "set_interval": {
       const { seconds } = command;
       if (typeof seconds !== "number" || !(seconds >= INTERVAL_SECONDS.least && seconds <= INTERVAL_SECONDS.most))
@@ -65,6 +70,13 @@ export function obey(
     default:
       return answer("refused", "unknown kind of command");
   }
+}
+
+/** Remembers an answer, and forgets the oldest that is more than a small memory holds. */
+export function rememberAnswer(answered: Map<string, Answer>, answer: Answer): void {
+  answered.set(answer.id, answer);
+  const [oldest] = answered.keys();
+  if (answered.size > ANSWERS_REMEMBERED && oldest !== undefined) answered.delete(oldest);
 }
 
 type Command = { readonly id: string } & Readonly<Record<string, unknown>>;
@@ -84,29 +96,16 @@ const isCommand = (content: unknown): content is Command =>
   typeof content === "object" && content !== null && "id" in content && typeof content.id === "string";
 
 /** In order, as if typed; but a radio does not mistype, so the keypad's lock-out has no part in it. */
-function enterTokens(
-  { id, tokens }: Command,
-  controls: Controls,
-  { device, nowMs }: { device: TokenDevice; nowMs: number },
-): Obeyed {
+function enterTokens({ id, tokens }: Command, enter: EnterToken): Answer {
   const texts = Array.isArray(tokens) ? tokens.filter((token) => typeof token === "string").slice(0, TOKENS_MAX) : [];
-  let { tokenState } = controls;
-  let accepted = 0;
-  let invalid = 0;
-  for (const token of texts) {
-    const decision = acceptToken(device, tokenState, { token, nowAt: nowMs });
-    tokenState = decision.state;
-    if (decision.outcome === "VALID") accepted += 1;
-    if (decision.outcome === "INVALID") invalid += 1;
+  if (texts.length === 0) return { id, outcome: "refused", detail: "no token" };
+  const outcomes = texts.map(enter);
+  const accepted = outcomes.filter((outcome) => outcome === "VALID").length;
+  if (!outcomes.includes("INVALID")) {
+    return accepted > 0 ? { id, outcome: "done" } : { id, outcome: "refused", detail: "token already used" };
   }
-  const obeyed = { ...controls, tokenState };
-  if (texts.length === 0) return { controls, answer: { id, outcome: "refused", detail: "no token" } };
-  if (invalid > 0) {
-    const detail = accepted > 0 ? `${String(accepted)} of ${String(texts.length)} tokens accepted` : "token not valid";
-    return { controls: obeyed, answer: { id, outcome: accepted > 0 ? "failed" : "refused", detail } };
-  }
-  if (accepted === 0) return { controls, answer: { id, outcome: "refused", detail: "token already used" } };
-  return { controls: obeyed, answer: { id, outcome: "done" } };
+  if (accepted === 0) return { id, outcome: "refused", detail: "token not valid" };
+  return { id, outcome: "failed", detail: `${String(accepted)} of ${String(texts.length)} tokens accepted` };
 }
 
 /** The image is not fetched: a simulated device speaks nothing but MQTT. It starts anew as if it had been. */
