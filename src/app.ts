@@ -1,8 +1,9 @@
-import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { Counter, Gauge, Registry } from "prom-client";
 import { sql } from "drizzle-orm";
 import { actorOf, NotSignedIn } from "./access/access.ts";
 import type { AppRole, Config } from "./config.ts";
+import { makeClaimDoor, makeTokenFallback, type TokenFallback } from "./devices/devices.ts";
 import { bearerToken } from "./graphql/context.ts";
 import { makeGraphql } from "./graphql/graphql.http.ts";
 import { makeIds, type MakeId } from "./kernel/ids.ts";
@@ -48,6 +49,8 @@ export interface App extends Modules {
   /** Everything that talks to providers. */
   readonly requestLoop: RequestLoop;
   readonly sweeper: Sweeper;
+  /** Writes customers whose devices did not take their tokens by air. */
+  readonly tokenFallback: TokenFallback;
   /** Ports in use, once started. */
   readonly ports: { http: number | undefined; mqtt: number | undefined };
   start(): Promise<void>;
@@ -86,7 +89,9 @@ export async function buildApp({
   const ports: App["ports"] = { http: undefined, mqtt: undefined };
   const publicUrl = (): string =>
     config.publicUrl ?? `http://${config.httpHost}:${String(ports.http ?? config.httpPort)}`;
-  const modules = makeModules({ config, database, clock, makeId, publicUrl, outbound });
+  const brokerUrl = (): string =>
+    config.mqttPublicUrl ?? `mqtt://${config.httpHost}:${String(ports.mqtt ?? config.mqttPort)}`;
+  const modules = makeModules({ config, database, clock, makeId, publicUrl, brokerUrl, outbound });
   const registry = new Registry();
   const counters = makeCounters(registry, database);
   const reportFault = (report: object): void => log.error(report, "A request failed on our side.");
@@ -154,6 +159,12 @@ export async function buildApp({
       waiting: (error) => log.warn({ error }, "The settle loop waits for the database."),
     },
   });
+  const tokenFallback = makeTokenFallback({
+    database,
+    clock,
+    tell: modules.credit.tellUndelivered,
+    onFault: (error) => log.warn({ error }, "Tokens that did not arrive by air wait to be written; it is tried again."),
+  });
   const closers: (() => Promise<unknown>)[] = [];
   let stopping: Promise<void> | undefined;
 
@@ -178,6 +189,8 @@ export async function buildApp({
     });
     http.routes.use("/rails", door.router);
     closers.push(door.idle);
+    const { credentials } = modules;
+    http.routes.use("/devices", makeClaimDoor({ credentials, sourceAddress: http.sourceAddress }));
     http.routes.use(makeDeliveryReportRouter({ secret: config.smsReportSecret ?? "", messaging: modules.messaging }));
     http.routes.use(
       "/statements",
@@ -244,10 +257,12 @@ export async function buildApp({
       pauseMs: ALERT_PAUSE_MS,
       onFault: (error) => log.warn({ error }, "A step of the alerts failed; it is tried again."),
     });
+    tokenFallback.start();
     await relay.start();
     requestLoop.start();
     alertLoop.start();
     closers.push(
+      () => tokenFallback.stop(),
       () => alertLoop.stop(),
       () => requestLoop.stop(),
       () => relay.stop(),
@@ -258,9 +273,7 @@ export async function buildApp({
 
   async function startGateway(): Promise<void> {
     const gateway = await makeMqttGateway({
-      authenticate: async (serial, password) =>
-        samePassword(mqttPassword(config.sealingKey ?? new Uint8Array(), serial), password) &&
-        (await modules.devices.exists(db, serial)),
+      authenticate: (serial, password) => modules.credentials.authenticate(db, serial, password),
       // Readings have no table yet: refusing leaves them with the device, acknowledging would lose them.
       take: () => Promise.reject(new Error("This gateway does not store readings yet.")),
     });
@@ -278,6 +291,7 @@ export async function buildApp({
     settleLoop,
     requestLoop,
     sweeper,
+    tokenFallback,
     ports,
     async start() {
       if (roles.includes("api")) await mountDoors();
@@ -331,14 +345,4 @@ function makeCounters(registry: Registry, database: Database) {
       registers,
     }),
   };
-}
-
-/** A device's MQTT password follows from its serial and our key, so there is none to store and none to steal. */
-export function mqttPassword(sealingKey: Uint8Array, serial: string): string {
-  return createHmac("sha256", sealingKey).update(`mqtt:${serial}`).digest("base64url");
-}
-
-function samePassword(left: string, right: string): boolean {
-  const [a, b] = [Buffer.from(left), Buffer.from(right)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }

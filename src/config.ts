@@ -18,6 +18,12 @@ export interface Config {
   readonly httpHost: string;
   readonly httpPort: number;
   readonly mqttPort: number;
+  /** How devices reach the broker from outside; undefined means at the HTTP host and the MQTT port. */
+  readonly mqttPublicUrl: string | undefined;
+  /** Whether tokens are sent to devices that can be reached: never, besides the SMS, or instead of it while that works. */
+  readonly tokenByAir: "off" | "both" | "first";
+  /** With `first`: how long the SMS with the token waits for the device. */
+  readonly tokenByAirMinutes: number;
   /** Where the embedded defaults keep their data. */
   readonly dataFolder: string;
   /** Instalments fall due on days of this zone; M-Pesa's times are in it. */
@@ -72,6 +78,11 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_HTTP_PORT: "Port of the HTTP doors (4000).",
   WASHA_HTTP_HOST: "Address they listen on (127.0.0.1; 0.0.0.0 in a container).",
   WASHA_MQTT_PORT: "Port of the MQTT gateway (1883).",
+  WASHA_MQTT_PUBLIC_URL:
+    "How devices reach the broker, such as mqtts://mqtt.example.org:8883; told to a device that is claimed.",
+  WASHA_TOKEN_BY_AIR:
+    "Tokens for devices that can be reached: both (by air and by SMS), first (the SMS with the token follows only when the device does not confirm), off (both).",
+  WASHA_TOKEN_BY_AIR_MINUTES: "With first: minutes until that SMS (10).",
   WASHA_DATA: "Folder of the embedded defaults (.washa).",
   WASHA_TIME_ZONE: "The operator's zone (Africa/Nairobi).",
   WASHA_COUNTRY: "Country of phone numbers without prefix (KE).",
@@ -146,6 +157,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     httpHost: text("WASHA_HTTP_HOST") ?? "127.0.0.1",
     httpPort: whole("WASHA_HTTP_PORT", 4000, { least: 0, most: 65_535 }),
     mqttPort: whole("WASHA_MQTT_PORT", 1883, { least: 0, most: 65_535 }),
+    mqttPublicUrl: url("WASHA_MQTT_PUBLIC_URL", ["mqtt:", "mqtts:", "ws:", "wss:"]),
+    tokenByAir: attempt<Config["tokenByAir"]>("WASHA_TOKEN_BY_AIR", "both", parseTokenByAir),
+    tokenByAirMinutes: whole("WASHA_TOKEN_BY_AIR_MINUTES", 10, { least: 1, most: 1_440 }),
     dataFolder: text("WASHA_DATA") ?? ".washa",
     zone: attempt("WASHA_TIME_ZONE", "Africa/Nairobi", parseZone),
     country: attempt("WASHA_COUNTRY", "KE", checkCountry),
@@ -296,6 +310,11 @@ function checkSource(value: string): string {
   if (bits < 0 || Number(prefix ?? 0) > bits)
     throw new Error(`"${value}" is not an address or a range such as 196.201.214.0/24.`);
   return value;
+}
+
+function parseTokenByAir(value: string): Config["tokenByAir"] {
+  if (value === "off" || value === "both" || value === "first") return value;
+  throw new Error("one of both, first, off is needed.");
 }
 
 function checkLevel(value: string): string {

@@ -7,11 +7,24 @@ import { channelsOf, type Config } from "./config.ts";
 import { formatAccountNumber, makeCredit, type Credit } from "./credit/credit.ts";
 import { makeCustomers, type Customers } from "./customers/customers.ts";
 import { deskContracts, tellDeskHistory } from "./desk-rooms.ts";
-import { makeDevices, makeSpeakers, type Devices, type Speakers } from "./devices/devices.ts";
+import {
+  makeBulkActs,
+  makeCredentials,
+  makeDeviceCommands,
+  makeDeviceLife,
+  makeDevices,
+  makeSpeakers,
+  type BulkActs,
+  type Credentials,
+  type DeviceCommands,
+  type DeviceLife,
+  type Devices,
+  type Speakers,
+} from "./devices/devices.ts";
 import { makeKeySeal } from "./devices/key-seal.ts";
 import type { MakeId } from "./kernel/ids.ts";
 import { NotFound } from "./kernel/refusal.ts";
-import type { Clock } from "./kernel/time.ts";
+import { MINUTE_MS, type Clock } from "./kernel/time.ts";
 import { makeLedger, type Ledger } from "./ledger/ledger.ts";
 import { makeAfricasTalkingGateway } from "./messaging/gateway.africastalking.ts";
 import { makeMessaging, type Messaging } from "./messaging/messaging.ts";
@@ -54,6 +67,10 @@ export interface Modules {
   readonly access: Access;
   readonly customers: Customers;
   readonly devices: Devices;
+  readonly credentials: Credentials;
+  readonly deviceCommands: DeviceCommands;
+  readonly deviceLife: DeviceLife;
+  readonly bulkActs: BulkActs;
   readonly speakers: Speakers;
   readonly ledger: Ledger;
   readonly receipts: Receipts;
@@ -78,6 +95,7 @@ export function makeModules({
   clock,
   makeId,
   publicUrl,
+  brokerUrl,
   outbound,
 }: {
   config: Config;
@@ -85,6 +103,7 @@ export function makeModules({
   clock: Clock;
   makeId: MakeId;
   publicUrl: () => string;
+  brokerUrl: () => string;
   outbound: Partial<OutboundSettings>;
 }): Modules {
   const { db } = database;
@@ -92,7 +111,13 @@ export function makeModules({
   const ledger = makeLedger({ clock, makeId });
   const customers = makeCustomers({ clock, makeId, country: config.country });
   const keySeal = makeKeySeal(config.sealingKey);
-  const devices = makeDevices({ clock, makeId, keySeal });
+  const devices = makeDevices({
+    clock,
+    makeId,
+    keySeal,
+    airPolicy: config.tokenByAir,
+    fallbackMs: config.tokenByAirMinutes * MINUTE_MS,
+  });
   const gateway = makeAfricasTalkingGateway({
     username: config.smsUsername ?? "unset",
     apiKey: config.smsApiKey ?? "unset",
@@ -117,6 +142,11 @@ export function makeModules({
     httpFor: (channel) => makeOutboundHttp({ baseUrl: baseUrlOf(channel), clock, ...rateOf(channel), ...outbound }),
   });
   const access = makeAccess({ db, clock, makeId });
+  const { audit } = access;
+  const { sealingKey } = config;
+  const credentials = makeCredentials({ database, clock, sealingKey, keySeal, brokerUrl, audit });
+  const deviceCommands = makeDeviceCommands({ clock, makeId, devices, audit });
+  const { contractsOn } = credit;
   const payouts = makePayouts({
     ledger,
     clock,
@@ -137,6 +167,10 @@ export function makeModules({
     access,
     customers,
     devices,
+    credentials,
+    deviceCommands,
+    deviceLife: makeDeviceLife({ clock, credentials, contractsOn, audit }),
+    bulkActs: makeBulkActs({ clock, makeId, commands: deviceCommands, credentials, contractsOn, audit }),
     speakers: makeSpeakers({ database, clock, keySeal }),
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
