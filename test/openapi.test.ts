@@ -178,6 +178,14 @@ describe("the running program", () => {
     const person = { email, name: "Office", role: "operations", area: null, language: "en", passwordHash } as const;
     await database.db.transaction((tx) => access.createStaff(tx, { ...person, actor: "system:test" }));
     session = (await access.login({ email, password, sourceAddress: "192.0.2.1" })).token;
+    // Their codes and signatures follow from the keys here, so the page can show them.
+    const serials = ["SHS-OPENAPI-1", "SHS-OPENAPI-2"];
+    const key = "a29ab82edc5fbbc41ec9530f6dac86b1";
+    const { credentials, devices } = place.app;
+    await database.db.transaction(async (tx) => {
+      await devices.importCsv(tx, `Serial Number,Key\n${serials.map((serial) => `${serial},${key}`).join("\n")}\n`);
+      await credentials.issueCodes(tx, { serials, actor: "system:test", reason: "labels" });
+    });
     // Orange is known by the token of a page that it made for us.
     const now = place.clock.now();
     const hour = new Date(now.getTime() + 3_600_000).toISOString();
