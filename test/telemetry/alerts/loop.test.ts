@@ -9,9 +9,9 @@ test("a step that fails is told of and does not hold up the others, and the loop
   };
   let looks = 3;
   const faults: unknown[] = [];
-  let firstTurnIsOver = (): void => undefined;
-  const over = new Promise<void>((resolve) => {
-    firstTurnIsOver = resolve;
+  let tellOfFault = (): void => undefined;
+  const faultIsTold = new Promise<void>((resolve) => {
+    tellOfFault = resolve;
   });
   const loop = makeAlertLoop({
     steps: {
@@ -23,19 +23,21 @@ test("a step that fails is told of and does not hold up the others, and the loop
       tiles: step("tiles", true),
       sweep: () => {
         done.push("sweep");
-        firstTurnIsOver();
         return Promise.resolve(0);
       },
     },
     syncPlaces: step("sync", true),
     tell: step("tell", true),
     pauseMs: 3_600_000,
-    onFault: (error) => faults.push(error),
+    onFault: (error) => {
+      faults.push(error);
+      tellOfFault();
+    },
   });
   await expect(loop.runDue()).rejects.toThrow("A step of the alerts failed");
   expect(done).toEqual(["sync", "look", "look", "look", "look", "tell", "tiles", "sweep"]);
   loop.start();
-  await over;
+  await faultIsTold;
   await loop.stop();
   expect(faults).toEqual([new Error("the database went away")]);
 });
