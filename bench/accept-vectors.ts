@@ -8,8 +8,9 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { openpaygoToken } from "../test/devices/tokens/openpaygo-vectors.ts";
 import type { VectorCheck, VectorSuite } from "../test/devices/tokens/openpaygo-vectors.ts";
+import { openpaygoMetrics } from "../test/telemetry/metrics/metrics-vectors.ts";
 
-const SUITES: readonly VectorSuite[] = [openpaygoToken];
+const SUITES: readonly VectorSuite[] = [openpaygoToken, openpaygoMetrics];
 
 /** Enough to see what is wrong; a broken primitive fails hundreds of checks for one reason. */
 const FAILURES_SHOWN_MAX = 50;

@@ -1,22 +1,33 @@
 /** OpenPAYGO Metrics v1: requests in JSON or CBOR, over our topics and over HTTP. */
-import { isAscii, isUtf8 } from "node:buffer";
+import { makeCborWire, parseCbor } from "../metrics/cbor.ts";
 import { readEnvelope } from "../metrics/envelope.ts";
 import { readRequest } from "../metrics/request.ts";
 import type { FormatCache, MetricsSettings } from "../metrics/request.ts";
 import { makeJsonWire } from "../metrics/wire.ts";
 import type { FrameAdapter, FrameContext, FrameOutcome, RawFrame } from "./frame.ts";
+import { parseJson } from "./json.ts";
 import { refuse } from "./refusal.ts";
 
 const TOPICS: ReadonlySet<string> = new Set(["data", "/dd", "/device_data"]);
 
+/** Reads device requests with their accessories. Registered formats are compiled once for each document object. */
 export function makeMetricsAdapter(settings: MetricsSettings): FrameAdapter {
   const formats: FormatCache = new WeakMap();
 
   function read(raw: RawFrame, context: FrameContext): FrameOutcome {
-    const parsed = parseJson(raw.payload);
+    const isCbor = raw.contentType === "cbor" || (raw.contentType === undefined && looksLikeCbor(raw.payload));
+    const bytes = isCbor ? withoutMark(raw.payload) : raw.payload;
+    const parsed = isCbor ? parseCbor(bytes) : parseJson(bytes);
     if (!parsed.ok) return refuse("not_readable", parsed.detail, raw.serial);
-    const wire = makeJsonWire(raw.payload);
-    const answer = readEnvelope({ wire, range: { start: 0, end: raw.payload.length }, value: parsed.value });
+    if (typeof parsed.value !== "object" || parsed.value === null || Array.isArray(parsed.value)) {
+      return refuse(
+        "wrong_schema",
+        "The frame is no device request: an object with serial_number and data is needed.",
+        raw.serial,
+      );
+    }
+    const wire = isCbor ? makeCborWire(bytes) : makeJsonWire(bytes);
+    const answer = readEnvelope({ wire, range: { start: 0, end: bytes.length }, value: parsed.value });
     if (!answer.ok) return refuse("wrong_schema", answer.detail, answer.serial ?? raw.serial);
     return readRequest(answer.envelope, { raw, context, settings, formats });
   }
@@ -24,14 +35,19 @@ export function makeMetricsAdapter(settings: MetricsSettings): FrameAdapter {
   return { name: "openpaygo-metrics", claims: (topic) => TOPICS.has(topic), read };
 }
 
-type Parsed = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly detail: string };
+/** "Self-described CBOR" (RFC 8949 §3.4.6): three bytes that no JSON begins with, and that mean nothing else. */
+const CBOR_MARK = [0xd9, 0xd9, 0xf7] as const;
 
-export function parseJson(payload: Uint8Array): Parsed {
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  if (!isUtf8(bytes)) return { ok: false, detail: "The frame is neither UTF-8 text nor marked as CBOR." };
-  try {
-    return { ok: true, value: JSON.parse(bytes.toString(isAscii(bytes) ? "latin1" : "utf8")) };
-  } catch (error) {
-    return { ok: false, detail: `The frame is not JSON: ${error instanceof Error ? error.message : String(error)}.` };
-  }
+/** No JSON text begins with a byte of 0xa0 and up; every CBOR map does, and so does the mark. */
+function looksLikeCbor(payload: Uint8Array): boolean {
+  const first = payload[0] ?? 0;
+  return (first >= 0xa0 && first <= 0xbf) || isMarked(payload);
+}
+
+function isMarked(payload: Uint8Array): boolean {
+  return CBOR_MARK.every((byte, at) => payload[at] === byte);
+}
+
+function withoutMark(payload: Uint8Array): Uint8Array {
+  return isMarked(payload) ? payload.subarray(CBOR_MARK.length) : payload;
 }

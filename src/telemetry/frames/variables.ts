@@ -165,6 +165,11 @@ export function targetOf(name: string, facts: VariableFacts): TargetAnswer {
   };
 }
 
+/** A target of a quantity for an adapter that has a table of its own; `factor` turns its values into ours. */
+export function quantityOf(name: string, quantity: Quantity, factor: number): Target {
+  return quantityTarget(name, { quantity, sign: 1 }, { factor, offset: 0 });
+}
+
 function isAmount(known: Known, facts: VariableFacts): boolean {
   return facts.isSummed && KINDS[known.quantity].dimension === "energy";
 }

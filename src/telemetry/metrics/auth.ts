@@ -3,10 +3,17 @@
  * request, as two letters and the hash in hexadecimal.
  *
  * The reference program prints hashes without leading zeros, others pad them to 16 digits; both are right, also inside
- * the chain of `ra`. A member that is 0 or absent is not signed, as in the reference.
+ * the chain of `ra`. It signs letters past ASCII as `\u` escapes, others as they send them; both are right too. A member
+ * that is 0 or absent is not signed, as in the reference.
+ *
+ * Timestamp and count stand next to each other in what is signed, without a sign between them and without their names, so
+ * a request that was heard could be sent again with its timestamp as its count, or with digits moved from one to the
+ * other. Signed timestamps therefore have ten digits and counts at most nine: there is one way to read them.
  */
+import { isAscii } from "node:buffer";
 import type { FrameRefusal, Freshness } from "../frames/frame.ts";
 import type { Envelope } from "./envelope.ts";
+import { escapeSlice } from "./json-scan.ts";
 import type { Range } from "./json-scan.ts";
 
 export type Hash = (bytes: Uint8Array) => bigint | undefined;
@@ -18,6 +25,9 @@ export type AuthAnswer =
 export const NOT_FRESH: Freshness = { requestTimestamp: undefined, requestCount: undefined };
 
 type Method = "sa" | "ta" | "ca" | "da" | "ra";
+
+/** The first Unix second with ten digits. */
+const SIGNED_TIMESTAMP_MIN = 1_000_000_000;
 
 /** What each method signs besides the serial; only that may prove that a request is new. */
 const SIGNS: Readonly<Record<Method, { readonly timestamp: boolean; readonly count: boolean }>> = {
@@ -50,8 +60,13 @@ export function verifyAuth(
   if (method === "ca" && envelope.requestCount === undefined) {
     return notSigned("Counter auth (ca) signs the request_count, but the request has none.");
   }
+  const isClockSet = (envelope.timestamp ?? SIGNED_TIMESTAMP_MIN) >= SIGNED_TIMESTAMP_MIN;
+  if (!isClockSet && (method === "ta" || method === "da")) {
+    const detail = `timestamp (ts) is ${envelope.timestamp}, before September 2001: the clock is not set. Leave it out and send request_count (rc).`;
+    return { ok: false, reason: "clock_off", detail };
+  }
   const freshness: Freshness = {
-    requestTimestamp: signs.timestamp ? envelope.timestamp : undefined,
+    requestTimestamp: signs.timestamp && isClockSet ? envelope.timestamp : undefined,
     requestCount: signs.count ? envelope.requestCount : undefined,
   };
   if (!allowReplayable && freshness.requestTimestamp === undefined && freshness.requestCount === undefined) {
@@ -62,8 +77,10 @@ export function verifyAuth(
     );
   }
   const given = BigInt(`0x${parts[2] ?? "0"}`);
-  const verdict =
-    method === "ra" ? recursiveMatches(envelope, { hash, given }) : plainMatches(envelope, { hash, given, method });
+  const matches = method === "ra" ? recursiveMatches : plainMatches;
+  const order = { hash, given, method };
+  let verdict = matches(envelope, { ...order, spell: asSent });
+  if (verdict === false && !isAsciiWire(envelope)) verdict = matches(envelope, { ...order, spell: escapeSlice });
   if (verdict === undefined) {
     return {
       ok: false,
@@ -87,25 +104,37 @@ const notSigned = (detail: string): AuthAnswer => ({ ok: false, reason: "not_sig
 /** Undefined when the device is not known. */
 type Verdict = boolean | undefined;
 
-function plainMatches(
-  envelope: Envelope,
-  { hash, given, method }: { hash: Hash; given: bigint; method: Exclude<Method, "ra"> },
-): Verdict {
+interface Check {
+  readonly hash: Hash;
+  readonly given: bigint;
+  readonly method: Method;
+  /** How letters past ASCII are written where they are signed. */
+  readonly spell: (json: Uint8Array) => Uint8Array;
+}
+
+const asSent = (json: Uint8Array): Uint8Array => json;
+
+/** Whether data and rows are ASCII as they came, so that there is one way to spell them. */
+function isAsciiWire({ wire, ranges }: Envelope): boolean {
+  return [ranges.data, ranges.history].every((range) => range === undefined || isAscii(wire.text(range)));
+}
+
+function plainMatches(envelope: Envelope, { hash, given, method, spell }: Check): Verdict {
   const pieces: Uint8Array[] = [Buffer.from(envelope.serial, "utf8")];
-  if (method === "ta" || method === "da") pushText(pieces, envelope, timestampRange(envelope));
-  if (method === "ca" || method === "da") pushText(pieces, envelope, countRange(envelope));
+  if (method === "ta" || method === "da") pieces.push(textOf(envelope, timestampRange(envelope)));
+  if (method === "ca" || method === "da") pieces.push(textOf(envelope, countRange(envelope)));
   if (method === "da") {
-    if (!isEmpty(envelope.data)) pushText(pieces, envelope, envelope.ranges.data);
-    if (envelope.rows.length > 0) pushText(pieces, envelope, envelope.ranges.history);
+    if (!isEmpty(envelope.data)) pieces.push(spell(textOf(envelope, envelope.ranges.data)));
+    if (envelope.rows.length > 0) pieces.push(spell(textOf(envelope, envelope.ranges.history)));
   }
-  const got = hash(pieces.length === 1 ? (pieces[0] ?? NOTHING) : Buffer.concat(pieces));
+  const got = hash(Buffer.concat(pieces));
   return got === undefined ? undefined : got === given;
 }
 
 const NOTHING = new Uint8Array(0);
 
-function pushText(pieces: Uint8Array[], { wire }: Envelope, range: Range | undefined): void {
-  if (range !== undefined) pieces.push(wire.text(range));
+function textOf({ wire }: Envelope, range: Range | undefined): Uint8Array {
+  return range === undefined ? NOTHING : wire.text(range);
 }
 
 const timestampRange = ({ timestamp, ranges }: Envelope): Range | undefined =>
@@ -123,16 +152,15 @@ const EMPTY_LIST = Buffer.from("[]");
 /**
  * Each hash goes, as text, in front of the next piece. Data is always a link, `[]` when it was not sent; then every row.
  */
-function recursiveMatches(envelope: Envelope, { hash, given }: { hash: Hash; given: bigint }): Verdict {
+function recursiveMatches(envelope: Envelope, { hash, given, spell }: Check): Verdict {
   const { wire, ranges } = envelope;
-  const links: Uint8Array[] = [];
-  pushText(links, envelope, timestampRange(envelope));
-  pushText(links, envelope, countRange(envelope));
-  links.push(ranges.data === undefined ? EMPTY_LIST : wire.text(ranges.data));
+  const times = [timestampRange(envelope), countRange(envelope)];
+  const links = times.flatMap((range) => (range === undefined ? [] : [wire.text(range)]));
+  links.push(ranges.data === undefined ? EMPTY_LIST : spell(wire.text(ranges.data)));
   if (ranges.history !== undefined && envelope.rows.length > 0) {
     const rows = wire.elements(ranges.history);
     if (!rows.ok) return false;
-    for (const row of rows.found) links.push(wire.text(row));
+    for (const row of rows.found) links.push(spell(wire.text(row)));
   }
   const start = hash(Buffer.from(envelope.serial, "utf8"));
   if (start === undefined) return undefined;

@@ -47,6 +47,10 @@ export type EnvelopeAnswer =
 /** More accessories than any lamp has sockets for. */
 const ACCESSORIES_MAX = 64;
 
+/** Ten digits, up to the year 2286; and nine, a request a second for 31 years. See auth.ts for why they must not overlap. */
+const TIMESTAMP_MAX = 9_999_999_999;
+const REQUEST_COUNT_MAX = 999_999_999;
+
 type Members = Partial<Record<RequestName, { readonly value: unknown; readonly range: Range }>>;
 
 /** Reads the request that lies in `range` of the wire and was decoded to `value`. */
@@ -120,12 +124,12 @@ function numberOf(value: unknown): number | undefined {
 function fault(members: Members): string | undefined {
   const value = (name: RequestName): unknown => members[name]?.value ?? undefined;
   const timestamp = value("timestamp");
-  if (timestamp !== undefined && !isWhole(timestamp, UNIX_SECONDS_MAX)) {
+  if (timestamp !== undefined && !isWhole(timestamp, TIMESTAMP_MAX)) {
     return `timestamp (ts) is ${show(timestamp)}; it must be whole Unix seconds, not milliseconds.`;
   }
   const count = value("request_count");
-  if (count !== undefined && !isWhole(count, Number.MAX_SAFE_INTEGER)) {
-    return `request_count (rc) is ${show(count)}; it must be a whole number from 0 to 2^53 - 1.`;
+  if (count !== undefined && !isWhole(count, REQUEST_COUNT_MAX)) {
+    return `request_count (rc) is ${show(count)}; it must be a whole number of at most nine digits.`;
   }
   const collectedAt = value("data_collection_timestamp");
   if (collectedAt !== undefined && !isWhole(collectedAt, UNIX_SECONDS_MAX)) {

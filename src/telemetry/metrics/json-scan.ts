@@ -175,3 +175,17 @@ function decodeName(bytes: Uint8Array, start: number, end: number): string | und
     return undefined;
   }
 }
+
+/**
+ * The same JSON with everything past ASCII as `\u` escapes, the way Python writes it: a device may sign that and send the
+ * letters. The bytes themselves when they are all ASCII.
+ */
+export function escapeSlice(bytes: Uint8Array): Uint8Array {
+  if (!bytes.some((byte) => byte >= 0x7f)) return bytes;
+  return Buffer.from(escapeText(Buffer.from(bytes).toString("utf8")), "latin1");
+}
+
+/** JSON text in ASCII. */
+export function escapeText(json: string): string {
+  return json.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
