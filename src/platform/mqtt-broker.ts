@@ -16,7 +16,7 @@ export interface BrokerLink {
   readonly inFlight: { readonly messages: number; readonly bytes: number };
   /** QoS 1; resolves when the broker has it. Rejects when it is away, or silent for ten seconds: publish again. */
   publish(topic: string, payload: string | Uint8Array, options?: { expirySeconds?: number }): Promise<void>;
-  /** Takes nothing new, waits for what is under way at most ten seconds, and leaves; the broker keeps what comes meanwhile. */
+  /** Takes nothing new, waits a while for what is under way, and leaves; the broker keeps what comes meanwhile. */
   stop(): Promise<void>;
 }
 
@@ -40,13 +40,17 @@ export interface BrokerSettings {
   readonly protocolVersion?: 4 | 5;
   readonly retryPauseMs?: { readonly first: number; readonly most: number };
   readonly reconnectMs?: number;
+  /** How long a stop waits for what is under way; the broker brings again what is not committed by then. */
+  readonly drainMs?: number;
 }
 
 /** As long as a broker keeps our place and what comes for us while we are away. Mosquitto's example here says the same. */
 export const SESSION_EXPIRY_SECONDS = 14 * 86_400;
 const RECEIVE_MAXIMUM_MOST = 65_535;
 const PUBLISH_TIMEOUT_MS = 10_000;
-const DRAIN_TIMEOUT_MS = 10_000;
+const DRAIN_MS = 10_000;
+/** Reason code of DISCONNECT in MQTT 5. */
+const SESSION_TAKEN_OVER = 142;
 const RESUBSCRIBE_MS = 10_000;
 
 /**
@@ -114,6 +118,11 @@ function makeClient(
   };
   const client = connect(url, options);
   client.on("error", onFault);
+  client.on("disconnect", ({ reasonCode }) => {
+    // Both would come back for ever, each putting the other out.
+    if (reasonCode === SESSION_TAKEN_OVER)
+      onFault(new Error(`Another process is at the broker as ${name}: give each its own name (WASHA_MQTT_NAME).`));
+  });
   return client;
 }
 
@@ -153,7 +162,13 @@ function subscribeAlways(
 
 /** Everything that is under way, over all connections: how much, whether there is room, and who waits for it. */
 function makeHouse(
-  { take, onFault, bytesMax = 64 * 1_024 * 1_024, retryPauseMs = { first: 100, most: 5_000 } }: BrokerSettings,
+  {
+    take,
+    onFault,
+    drainMs = DRAIN_MS,
+    bytesMax = 64 * 1_024 * 1_024,
+    retryPauseMs = { first: 100, most: 5_000 },
+  }: BrokerSettings,
   messagesMax: number,
 ): {
   inFlight: { messages: number; bytes: number };
@@ -227,7 +242,7 @@ function makeHouse(
       for (const end of pauses) end();
       for (const resume of held) resume();
       held = [];
-      await within(DRAIN_TIMEOUT_MS, Promise.all(running)).catch(onFault);
+      await within(drainMs, Promise.all(running)).catch(() => undefined);
       // The last acknowledgements are written in the next turn of the loop.
       await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     },

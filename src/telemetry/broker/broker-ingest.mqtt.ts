@@ -33,24 +33,23 @@ export function startBrokerIngest({
   Partial<
     Pick<
       BrokerSettings,
-      "connections" | "messagesMax" | "bytesMax" | "protocolVersion" | "retryPauseMs" | "reconnectMs"
+      "connections" | "messagesMax" | "bytesMax" | "protocolVersion" | "retryPauseMs" | "reconnectMs" | "drainMs"
     >
   >): BrokerIngest {
-  const source = `broker ${new URL(settings.url).host}`;
   const link = startBrokerLink({
     ...settings,
     group: "washa",
     filters: [...DEVICE_FILTERS, ...topics],
-    take: ({ topic, payload, contentType }) =>
-      take(
-        {
-          ...readTopic(topic),
-          payload,
-          contentType: readContentType(contentType),
-          receivedAtMs: clock.now().getTime(),
-        },
-        source,
-      ),
+    take({ topic, payload, contentType }) {
+      const told = readTopic(topic);
+      const frame = {
+        ...told,
+        payload,
+        contentType: readContentType(contentType),
+        receivedAtMs: clock.now().getTime(),
+      };
+      return take(frame, `broker ${told.serial ?? topic}`);
+    },
   });
   return {
     ready: link.ready,
