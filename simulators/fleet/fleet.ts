@@ -9,7 +9,7 @@ import type { FrameStyle } from "./metrics-frame.ts";
 import { makeMoments } from "./moments.ts";
 import type { Answer } from "./obey.ts";
 import { makePace, type PaceSettings } from "./pace.ts";
-import { makeRadio, usualTiming, type RadioCounts, type RadioTiming } from "./radio.ts";
+import { makeRadio, newRadioCounts, usualTiming, type RadioCounts, type RadioTiming } from "./radio.ts";
 import { statusMessage } from "./topics.ts";
 import type { TruthSink } from "./truth.ts";
 import { AREAS, placeOf, type Area } from "./villages.ts";
@@ -286,20 +286,4 @@ function enlist(
     );
     return device;
   });
-}
-
-function newRadioCounts(): RadioCounts {
-  return {
-    connected: 0,
-    opening: 0,
-    connects: 0,
-    connectionsLost: 0,
-    refusals: 0,
-    sent: 0,
-    resent: 0,
-    acknowledged: 0,
-    inFlight: 0,
-    waiting: 0,
-    reasons: new Map(),
-  };
 }

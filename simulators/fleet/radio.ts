@@ -309,3 +309,19 @@ export function makeRadio({
     },
   };
 }
+
+export function newRadioCounts(): RadioCounts {
+  return {
+    connected: 0,
+    opening: 0,
+    connects: 0,
+    connectionsLost: 0,
+    refusals: 0,
+    sent: 0,
+    resent: 0,
+    acknowledged: 0,
+    inFlight: 0,
+    waiting: 0,
+    reasons: new Map(),
+  };
+}
