@@ -1,13 +1,18 @@
-import { createReadStream, readFileSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Command, CommanderError } from "commander";
+import type { App } from "./app.ts";
 import { ConfigRefused, ROLES, VARIABLES, readConfig, requireServing, type AppRole, type Config } from "./config.ts";
 import { formatAccountNumber } from "./credit/account-number.ts";
+import { parseDeviceCsv } from "./devices/device-csv.ts";
 import { Refusal } from "./kernel/refusal.ts";
 import { FolderInUse } from "./platform/embedded-postgres.ts";
 
 /** How the program ends when a person must do something: the text says what, and no stack trace buries it. */
 class Stop extends Error {}
+
+/** What one act on credentials may hold. */
+const PROVISIONED_AT_ONCE = 10_000;
 
 function parseRoles(text: string): readonly AppRole[] {
   if (text === "all") return ROLES;
@@ -65,7 +70,9 @@ async function migrateCommand(): Promise<void> {
   process.stdout.write("The database is at the newest migration.\n");
 }
 
-async function importDevices(file: string): Promise<void> {
+async function importDevices(file: string, { credentials }: { credentials?: string }): Promise<void> {
+  if (credentials !== undefined && existsSync(credentials))
+    throw new Stop(`${credentials} is there already, and passwords are told only once. Name a new file.`);
   const config = requireServing(readConfig(), []);
   const csv = readFileSync(file, "utf8");
   const { buildApp } = await import("./app.ts");
@@ -86,9 +93,26 @@ async function importDevices(file: string): Promise<void> {
       `${report.added} devices added, ${report.existing.length} were there before, ${report.refused.length} lines refused.\n`,
     );
     for (const { line, reason } of report.refused) process.stdout.write(`  line ${line}: ${reason}\n`);
+    if (credentials !== undefined) await provisionDevices(app, { csv, file: credentials });
   } finally {
     await app.stop();
   }
+}
+
+/** Gives the devices of an exchange file passwords, as a maker writes them in the factory, and writes these into a file. */
+async function provisionDevices(app: App, { csv, file }: { csv: string; file: string }): Promise<void> {
+  const serials = parseDeviceCsv(csv).devices.map(({ serial }) => serial);
+  const lines = ["serial,password"];
+  for (let at = 0; at < serials.length; at += PROVISIONED_AT_ONCE) {
+    const some = serials.slice(at, at + PROVISIONED_AT_ONCE);
+    await app.database.db.transaction(async (tx) => {
+      const act = { serials: some, actor: "command line", reason: "imported with credentials" };
+      for (const { serial, password } of await app.credentials.provision(tx, act)) lines.push(`${serial},${password}`);
+      // Before the commit: a password that was given is never in memory alone. They are secrets of the file's owner.
+      writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o600 });
+    });
+  }
+  process.stdout.write(`${lines.length - 1} passwords are in ${file}.\n`);
 }
 
 async function importBook(folder: string, { devices, area }: { devices: string; area: string }): Promise<void> {
@@ -168,7 +192,10 @@ async function simulateRail(options: readonly string[]): Promise<void> {
 async function simulateFleet(options: readonly string[]): Promise<void> {
   const { runFleetSimulator } = await import("../simulators/fleet/main.ts");
   const ending = new AbortController();
-  void untilAsked().then(() => ending.abort());
+  void untilAsked().then(
+    () => ending.abort(),
+    () => undefined,
+  );
   process.exitCode = await runFleetSimulator(options, { output: process.stdout, signal: ending.signal });
 }
 
@@ -231,6 +258,7 @@ function program(): Command {
     .description(
       "A device exchange CSV: Serial Number, Starting Code, Key, Count, Time Divider, Restricted Digit Mode, Hardware Model. Existing serials stay as they are.",
     )
+    .option("--credentials <file>", "give each device its MQTT password, and write serial,password into a new file")
     .action(importDevices);
   imports
     .command("book <folder>")

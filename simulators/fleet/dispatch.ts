@@ -31,6 +31,8 @@ export const WAITING_FRAMES_MAX = 4;
 const MEMORY_ROWS = 48;
 /** Frames of one moment get times up to so far ahead. */
 const COUNTS_ON_SECONDS = 60;
+/** Before 2020 no device of the fleet was made: it knows that its clock is not set. */
+const CLOCK_SET_SINCE = Date.UTC(2020, 0, 1) / 1_000;
 
 export function makeDispatch({
   serial,
@@ -119,7 +121,7 @@ export function makeDispatch({
    */
   function nextTimestamp(): number | undefined {
     const seconds = clock.secondsAt(now());
-    if (seconds <= lastTimestamp - COUNTS_ON_SECONDS) return undefined;
+    if (seconds < CLOCK_SET_SINCE || seconds <= lastTimestamp - COUNTS_ON_SECONDS) return undefined;
     lastTimestamp = Math.max(seconds, lastTimestamp + 1);
     return lastTimestamp;
   }

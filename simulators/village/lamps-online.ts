@@ -187,5 +187,5 @@ function putOnline({
   };
 }
 
-/** Where counting by the calendar begins: 31 bits then last until 2094. */
+/** Where counting by the calendar begins: the nine digits that a count may have then last until 2057. */
 const COUNTING_SINCE_MS = Date.UTC(2026, 0, 1);

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { makeHome } from "../../../simulators/fleet/home.ts";
 import { DATA_FORMAT, metricsFrame, rowOf, type FrameStyle } from "../../../simulators/fleet/metrics-frame.ts";
+import type { Message } from "../../../simulators/fleet/mqtt-wire.ts";
+import { answerMessage, eventMessage, statusMessage } from "../../../simulators/fleet/topics.ts";
 import { prepareSipKey, sipHash24 } from "../../../src/devices/tokens/siphash.ts";
 import { makeFrameReader } from "../../../src/telemetry/frames/frame-reader.ts";
 import type { FrameContext } from "../../../src/telemetry/frames/frame.ts";
+import { plainAdapter } from "../../../src/telemetry/frames/plain-adapter.ts";
 
 const KEY = Uint8Array.from({ length: 16 }, (_, at) => at * 7 + 1);
 const SIP = prepareSipKey(KEY);
@@ -94,4 +97,25 @@ describe.each(["da", "ra"] as const)("frames signed by %s", (method) => {
     const outcome = read(frameOf({ method, style: "named", timestamp: undefined }));
     expect(outcome.ok && outcome.frames[0]?.freshness).toEqual({ requestTimestamp: undefined, requestCount: 9 });
   });
+});
+
+test("the program reads what a device says besides its measurements", () => {
+  const told = (message: Message) => {
+    const [, , serial, topic = ""] = message.topic.split("/");
+    const outcome = plainAdapter.read(
+      { payload: message.payload, topic, serial, contentType: undefined, receivedAtMs: START_AT },
+      context,
+    );
+    if (!outcome.ok) throw new Error(outcome.refusal.detail);
+    return outcome.frames[0];
+  };
+  expect(told(statusMessage("SIM-1", "offline"))).toMatchObject({ serial: "SIM-1", presence: "offline" });
+  const event = { kind: "lid_opened", seconds: 1_780_000_000, detail: { times: 2 } };
+  expect(told(eventMessage("SIM-1", event))?.events).toEqual([
+    { kind: "lid_opened", atMs: 1_780_000_000_000, detail: { times: 2 } },
+  ]);
+  const id = "5b0f8a4e-2c9e-4a8e-9f57-1f3a9d1d2b11";
+  expect(told(answerMessage("SIM-1", { id, outcome: "refused", detail: "expired" }))?.answers).toEqual([
+    { commandId: id, outcome: "refused", detail: "expired" },
+  ]);
 });
