@@ -18,7 +18,8 @@ const COUNT_ERROR = 0.01;
  * Plett 2015, section 4.4; Einhorn et al. 2012, IEEE Trans. Industry Applications 48, 736). The rated capacity, the
  * gain of the current's sensor and the chemistry's table all cancel.
  *
- * Each night is a line outNow = ratio · outThen − short by weighted least squares, where `short` is what the battery lacked of
+ * Each night is a line outThen = outNow / ratio + short by weighted least squares (counting is exact beside voltage, so the
+ * voltage's side carries the error; the other way round, noise would make every battery look worn), where `short` is what the battery lacked of
  * full when it looked full: it is unknown, but small (a normal prior with the chemistry's `fullError`). Readings of one night err
  * alike, so a night counts as much as two of its points at most; where the nights scatter more than that, their scatter counts.
  */
@@ -28,25 +29,27 @@ export function relativeCapacity(
 ): Evidence | undefined {
   const { fullError } = CHEMISTRY_FACTS[spec.chemistry];
   const nights = [...Map.groupBy(points, ({ night }) => night).values()].flatMap((night) => {
-    let [ones, thens, squares, outs, products, count] = [0, 0, 0, 0, 0, 0];
+    let [ones, outs, squares, thens, products, count] = [0, 0, 0, 0, 0, 0];
     for (const point of night) {
       const then = placeOnCurve(knots, restVoltage(point, cellOhm));
       if (then === undefined) continue;
       const weight = 1 / (COUNT_ERROR ** 2 + (knots.scatterV ** 2 + REST_ERROR_V ** 2) / then.slopeV ** 2);
       ones += weight;
-      thens += weight * then.out;
-      squares += weight * then.out * then.out;
       outs += weight * point.out;
+      squares += weight * point.out * point.out;
+      thens += weight * then.out;
       products += weight * then.out * point.out;
       count += 1;
     }
     if (count === 0) return [];
-    // Normal equations of (ratio, −short) with the prior on `short`, the points' weights lowered to those of two.
+    // Normal equations of (1 / ratio, short) with the prior on `short`, the points' weights lowered to those of two.
     const lower = Math.min(1, 2 / count);
-    const [a, b, d] = [lower * squares, lower * thens, lower * ones + 1 / fullError ** 2];
+    const [a, b, d] = [lower * squares, lower * outs, lower * ones + 1 / fullError ** 2];
     const determinant = a * d - b * b;
     if (!(determinant > 0)) return [];
-    return [{ value: (lower * products * d - b * lower * outs) / determinant, variance: d / determinant }];
+    const inverse = (lower * products * d - b * lower * thens) / determinant;
+    if (!(inverse > 0.3)) return [];
+    return [{ value: 1 / inverse, variance: d / determinant / inverse ** 4 }];
   });
   return ofWeek(nights);
 }

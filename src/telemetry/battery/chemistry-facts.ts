@@ -18,6 +18,8 @@ export interface ChemistryFacts {
   readonly fullV: number;
   /** … while less than this flows: the taper. */
   readonly fullTaper: number;
+  /** How far below the voltage of charging the float lies, as a share. */
+  readonly floatBelowHeld: number;
   /** How far from full a battery may be that looks full, as a deviation in shares: lead takes its last percents for hours. */
   readonly fullError: number;
   /** At or below it under load, the device is about to cut off or has. */
@@ -49,6 +51,7 @@ export const CHEMISTRY_FACTS: Readonly<Record<Chemistry, ChemistryFacts>> = {
     plausibleV: [1.2, 2.9],
     fullV: 2.25,
     fullTaper: 0.015,
+    floatBelowHeld: 0.06,
     fullError: 0.05,
     emptyV: 1.92,
     chargeEfficiency: 0.93,
@@ -62,6 +65,7 @@ export const CHEMISTRY_FACTS: Readonly<Record<Chemistry, ChemistryFacts>> = {
     plausibleV: [1.5, 4.2],
     fullV: 3.38,
     fullTaper: 0.04,
+    floatBelowHeld: 0.05,
     fullError: 0.015,
     emptyV: 2.95,
     chargeEfficiency: 0.995,
@@ -73,8 +77,9 @@ export const CHEMISTRY_FACTS: Readonly<Record<Chemistry, ChemistryFacts>> = {
   },
   li_ion: {
     plausibleV: [2, 4.6],
-    fullV: 4.03,
+    fullV: 4.05,
     fullTaper: 0.04,
+    floatBelowHeld: 0.02,
     fullError: 0.015,
     emptyV: 3.28,
     chargeEfficiency: 0.995,

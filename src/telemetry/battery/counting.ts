@@ -1,3 +1,4 @@
+import { quantile } from "../../learning/learning.ts";
 import { CHEMISTRY_FACTS, type BatterySpec } from "./chemistry-facts.ts";
 import { GAP_MS_MAX, type Sample } from "./samples.ts";
 
@@ -14,9 +15,11 @@ export interface CountingCarry {
   readonly count: Count | undefined;
   /** When it last charged. */
   readonly chargedAtMs: number;
+  /** The voltage of a cell that the charger holds, as the highest of lately; 0 until seen. */
+  readonly heldV: number;
 }
 
-export const NOTHING_COUNTED: CountingCarry = { last: undefined, count: undefined, chargedAtMs: -Infinity };
+export const NOTHING_COUNTED: CountingCarry = { last: undefined, count: undefined, chargedAtMs: 0, heldV: 0 };
 
 /** A moment of a discharge that began full: its voltage says how much charge is left, the count how much is gone. */
 export interface DischargePoint {
@@ -64,12 +67,28 @@ const CALM_RATE = 0.09;
 const SETTLED_MS = 1.5 * HOUR_MS;
 const LEAST_OUT = 0.06;
 const FULL_APART_MS = 6 * HOUR_MS;
+const HELD_SAMPLES_LEAST = 48;
+const HELD_KEPT = 0.9995;
+
+/**
+ * The voltage that this charger holds: the top of the week, or last week's, whichever is higher. Set points differ and so
+ * do meters; what is 4.05 V on one full battery is nine tenths of the charge on another.
+ */
+function readHeldV(samples: readonly Sample[], spec: BatterySpec, before: number): number {
+  if (samples.length < HELD_SAMPLES_LEAST) return before;
+  const top = quantile(
+    samples.map(({ volts }) => volts / spec.cells),
+    0.98,
+  );
+  return Math.max(top, before * HELD_KEPT);
+}
 
 /** Full: the charger holds the voltage and the current has tapered off, or the battery rests on float. */
-function isFull({ volts, amperes, panelA }: Sample, spec: BatterySpec): boolean {
-  const { fullV, fullTaper } = CHEMISTRY_FACTS[spec.chemistry];
+function isFull({ volts, amperes, panelA }: Sample, spec: BatterySpec, heldV: number): boolean {
+  const { fullV: leastV, fullTaper, floatBelowHeld } = CHEMISTRY_FACTS[spec.chemistry];
   // Not while discharging: a battery just taken off the charger keeps its voltage for a while without being fed.
   const fed = amperes >= -0.003 * spec.ratedAh && !(panelA <= 0);
+  const fullV = Math.max(leastV, heldV * (1 - floatBelowHeld));
   return fed && volts >= fullV * spec.cells && amperes <= fullTaper * spec.ratedAh;
 }
 
@@ -85,6 +104,7 @@ export function countCharge(samples: readonly Sample[], spec: BatterySpec, carry
   const fullAtMs: number[] = [];
   const fullCellV: number[] = [];
   const hoursToFull: number[] = [];
+  const heldV = readHeldV(samples, spec, carry.heldV);
   let { last, count, chargedAtMs } = carry;
   let [outAh, inAh, hours, deepDischarges] = [0, 0, 0, 0];
   let [lightAtMs, wasDeep, calmSinceMs] = [Number.NaN, false, Number.NaN];
@@ -109,7 +129,7 @@ export function countCharge(samples: readonly Sample[], spec: BatterySpec, carry
     if (!(sample.panelA > 0)) lightAtMs = Number.NaN;
     else if (Number.isNaN(lightAtMs)) lightAtMs = atMs;
 
-    if (isFull(sample, spec)) {
+    if (isFull(sample, spec, heldV)) {
       if (atMs - (fullAtMs.at(-1) ?? -Infinity) > FULL_APART_MS) {
         fullAtMs.push(atMs);
         if (!Number.isNaN(lightAtMs)) hoursToFull.push((atMs - lightAtMs) / HOUR_MS);
@@ -155,6 +175,6 @@ export function countCharge(samples: readonly Sample[], spec: BatterySpec, carry
     inAh,
     hours,
     deepDischarges,
-    carry: { last, count, chargedAtMs },
+    carry: { last, count, chargedAtMs, heldV },
   };
 }

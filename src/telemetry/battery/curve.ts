@@ -22,6 +22,11 @@ export interface RestPoint {
   readonly amperes: number;
 }
 
+/**
+ * The sag of a current that has flowed for an hour, over the one that a change between two readings shows: diffusion adds about
+ * as much as half the ohmic part (Plett 2015, section 2.4; double-pulse tests of IEC 61960-3 and IEC 62660-1).
+ */
+const SETTLED_SAG = 1.5;
 const BIN_WIDTH = 0.05;
 const BIN_COUNT = 26;
 const BIN_LEAST = 3;
@@ -39,7 +44,7 @@ export function restPoints(points: readonly DischargePoint[], spec: BatterySpec)
         night: fullAtMs,
         out: outShare / (1 - coldLossPerC * cold),
         cellV,
-        amperes: amperes * resistanceAt(1, temperatureC),
+        amperes: amperes * SETTLED_SAG * resistanceAt(1, temperatureC),
       };
     });
 }

@@ -77,15 +77,24 @@ export interface WeekOfBattery {
 const LEARNING_NIGHTS = 20;
 const LEARNING_WEEKS = 4;
 const SEEN_WEEKS_LEAST = 4;
-/** Wider than this to either side, an interval helps nobody to decide. */
-const HALF_WIDTH_MAX = 0.065;
+/** Wider than this to either side, an interval does not keep five points nine times in ten. */
+const HALF_WIDTH_MAX = 0.05;
+/** A forecast carries its own doubt, so it is made from a wider one. */
+const FORECAST_HALF_WIDTH_MAX = 0.1;
 const Z_90 = 1.645;
 const LEVEL_WANDER = 0.002;
 /** A year takes some eight percent, give or take sixteen: batteries of homes last half a year to ten years. */
 const USUAL_SLOPE = -0.0015;
 const USUAL_SLOPE_ERROR = 0.003;
-/** What a good battery has left in the middle of its first weeks; one that fades fast had less. */
-const WHEN_NEW: Evidence = { value: 0.98, variance: 0.015 ** 2 };
+/**
+ * What a new battery has left after some weeks, when nothing else is known. Loss begins with the root of time: a fifth in eight
+ * years at 25 °C and twice that speed in a hot hut are 1.4 % times the root of the weeks; give or take half of it.
+ */
+function whenYoung(weeks: number): Evidence {
+  const lost = 0.2 * Math.sqrt((2 * weeks) / (8 * 52));
+  return { value: 1 - lost, variance: (lost / 2) ** 2 + 0.005 ** 2 };
+}
+/** How loss grows with time, between the root of calendar ageing and the straight line of use. */
 const FADE_POWER = 0.75;
 /** Capacity of a battery whose age is unknown, as a share of the rated one. */
 const WHEN_UNKNOWN: Evidence = { value: 0.88, variance: 0.12 ** 2 };
@@ -94,10 +103,12 @@ const EMPTYING_ERROR = 0.05;
 const STALE_WEEKS = 3;
 /** Volts of a cell by which the sag, the meter's drift and hysteresis leave a rest voltage wrong for good. */
 const STEADY_ERROR_V = 0.0015;
+/** Full may come to mean another charge as a battery ages: by this share of the error of one night. */
+const STEADY_FULL_SHARE = 0.25;
 /** Deviation of a resistance's growth over a life, as a share. */
-const USUAL_GROWTH = 0.3;
+const USUAL_GROWTH = 0.6;
 /** Electrodes do not age in step, so the curve bends with the loss: what is lost is known to this share of it. */
-const BEND_ERROR = 0.08;
+const BEND_ERROR = 0.1;
 
 /**
  * One week of one battery: what was known before, and a week's samples, give what is known after it. Pure, so the same week
@@ -115,12 +126,13 @@ export function liveWeek(
   const health = stateOfHealth(memory, spec, bornNew);
   const lacking = health === undefined ? whatLacks(memory, samples.length) : undefined;
   const enough = health !== undefined && (health.most - health.least) / 2 <= HALF_WIDTH_MAX;
+  const foreseeable = health !== undefined && (health.most - health.least) / 2 <= FORECAST_HALF_WIDTH_MAX;
   const young = memory.youngResistance;
   return {
     memory,
     health: enough ? health : undefined,
     lacking: enough ? undefined : (lacking ?? "too_unsure"),
-    forecast: enough ? forecastEndOfLife(scaledTrend(memory, spec, bornNew)) : undefined,
+    forecast: foreseeable ? forecastEndOfLife(scaledTrend(memory, spec, bornNew)) : undefined,
     counted,
     heat: measureHeat(samples),
     samples,
@@ -147,9 +159,10 @@ function remember(before: Memory, counted: Counted, spec: BatterySpec): Memory {
   const knots = readCurve(before.curve, youngOhm(before) / spec.cells);
   const cellOhm = presentOhm(shared) / spec.cells;
   const relative = knots === undefined ? undefined : relativeCapacity(points, { knots, cellOhm, spec });
-  const lowered = points.map((point) => ({ ...point, cellV: point.cellV - STEADY_ERROR_V }));
-  const shifted = knots === undefined ? undefined : relativeCapacity(lowered, { knots, cellOhm, spec });
-  const steady = relative && shifted && (relative.value - shifted.value) ** 2;
+  const steady =
+    knots === undefined || relative === undefined
+      ? undefined
+      : steadyError(points, relative.value, { knots, cellOhm, spec });
   const trend = filterTrend(before.trend, relative, { level: LEVEL_WANDER ** 2, slope: SLOPE_WANDER ** 2 });
   return {
     ...shared,
@@ -163,6 +176,27 @@ function remember(before: Memory, counted: Counted, spec: BatterySpec): Memory {
     seenWeeks: before.seenWeeks + (relative === undefined ? 0 : 1),
     unseenWeeks: relative === undefined ? before.unseenWeeks + 1 : 0,
   };
+}
+
+/**
+ * What the level would be off by an error that stays the same week after week, so that more weeks do not lessen it: the ratio is
+ * worked out again with all voltages, and then all counts, a little wrong.
+ */
+function steadyError(
+  points: readonly RestPoint[],
+  ratio: number,
+  by: Parameters<typeof relativeCapacity>[1],
+): number | undefined {
+  const fullError = STEADY_FULL_SHARE * CHEMISTRY_FACTS[by.spec.chemistry].fullError;
+  const lowered = relativeCapacity(
+    points.map((point) => ({ ...point, cellV: point.cellV - STEADY_ERROR_V })),
+    by,
+  );
+  const short = relativeCapacity(
+    points.map((point) => ({ ...point, out: point.out + fullError })),
+    by,
+  );
+  return lowered && short && (lowered.value - ratio) ** 2 + (short.value - ratio) ** 2;
 }
 
 /** A week of youth: the curve and the resistance are learned, until both are known well enough to compare with. */
@@ -256,7 +290,10 @@ function absolute(
  * known well; of any other, as a share of the rated one, which only the absolute measures tell, and those are rough.
  */
 function youngCapacity(memory: Memory, spec: BatterySpec, bornNew: boolean): Evidence {
-  if (bornNew) return combineEvidence([WHEN_NEW, ...fadeTakenBack(memory)]) ?? WHEN_NEW;
+  if (bornNew) {
+    const young = whenYoung(memory.learnedWeeks / 2);
+    return combineEvidence([young, ...fadeTakenBack(memory)]) ?? young;
+  }
   const read = ({ weight, sum }: Memory["byTable"], error: number): readonly Evidence[] =>
     weight > 0 ? [{ value: sum / weight, variance: 1 / weight + error ** 2 }] : [];
   const opinions = [
@@ -273,11 +310,11 @@ function youngCapacity(memory: Memory, spec: BatterySpec, bornNew: boolean): Evi
  * gone by in the middle of youth ρ, the level relative to youth is (1 − L) / (1 − ρL), which gives L.
  */
 function fadeTakenBack({ trend, learnedWeeks, weeksSince }: Memory): readonly Evidence[] {
-  if (trend === undefined || weeksSince === 0) return [];
+  if (trend === undefined || weeksSince < learnedWeeks) return [];
   const rho = (learnedWeeks / 2 / (learnedWeeks + weeksSince)) ** FADE_POWER;
   const level = Math.min(1, trend.level);
   const lost = (rho * (1 - level)) / (1 - rho * level);
-  const spread = (rho / (1 - rho)) ** 2 * trend.levelVariance + (lost / 3) ** 2;
+  const spread = (rho / (1 - rho)) ** 2 * trend.levelVariance + (lost / 2) ** 2;
   return [{ value: Math.max(0.75, 1 - lost), variance: spread + 0.005 ** 2 }];
 }
 
