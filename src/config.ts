@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
+import { hostname } from "node:os";
 import { isSupportedCountry } from "libphonenumber-js/max";
 import { parseCurrency, type Currency } from "./kernel/money.ts";
 import { parseZone } from "./kernel/time.ts";
@@ -20,6 +21,16 @@ export interface Config {
   readonly mqttPort: number;
   /** How devices reach the broker from outside; undefined means at the HTTP host and the MQTT port. */
   readonly mqttPublicUrl: string | undefined;
+  /** A broker outside, with our gateway's user; undefined means that devices come to our own gateway. */
+  readonly mqttUrl: string | undefined;
+  /** The same broker with the user who may control Mosquitto's accounts. */
+  readonly mqttControlUrl: string | undefined;
+  /** The name of this process at the broker outside, the same after every start. */
+  readonly mqttName: string;
+  /** Topic filters besides those of devices: vendors' own, bridges. */
+  readonly mqttTopics: readonly string[];
+  /** Shared with a broker that asks us over HTTP who may speak. */
+  readonly mqttAuthSecret: string | undefined;
   /** Whether tokens are sent to devices that can be reached: never, besides the SMS, or instead of it while that works. */
   readonly tokenByAir: "off" | "both" | "first";
   /** With `first`: how long the SMS with the token waits for the device. */
@@ -52,6 +63,12 @@ export interface Config {
   readonly smsReportSecret: string | undefined;
   readonly settleBatchMax: number;
   readonly databaseConnectionsMax: number;
+  /** Days of readings that PostgreSQL keeps; those before are history's. Older readings that arrive are set aside. */
+  readonly keptDays: number;
+  /** Connections by which one process writes readings. */
+  readonly ingestLanes: number;
+  /** Takes device requests over HTTP that sign neither time nor count, which whoever hears one can send again. */
+  readonly metricsSimpleAuth: boolean;
   readonly isProduction: boolean;
   readonly logLevel: string;
 }
@@ -77,6 +94,16 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   REDIS_URL: "Redis for the job queue, as redis://host:6379. Default: the queue lives in PostgreSQL.",
   WASHA_HTTP_PORT: "Port of the HTTP doors (4000).",
   WASHA_HTTP_HOST: "Address they listen on (127.0.0.1; 0.0.0.0 in a container).",
+  MQTT_URL:
+    "Broker to use instead of our own gateway, as mqtt://user:password@host:1883 (mqtts:, ws:, wss: too); see docs/brokers.md for what it can promise.",
+  MQTT_CONTROL_URL:
+    "The same broker with a user who may control Mosquitto's dynamic-security plugin: device accounts are kept there by this program.",
+  WASHA_MQTT_NAME:
+    "Name of this process at the broker of MQTT_URL: each its own, the same after every start (the host's name).",
+  WASHA_MQTT_TOPICS:
+    "Further topic filters to take from the broker of MQTT_URL, separated by commas, such as spBv1.0/#.",
+  WASHA_MQTT_AUTH_SECRET:
+    "Secret with which EMQX or RabbitMQ asks /mqtt/... who may speak: 16 to 128 letters, digits, _ or -. Not set: those doors are shut.",
   WASHA_MQTT_PORT: "Port of the MQTT gateway (1883).",
   WASHA_MQTT_PUBLIC_URL:
     "How devices reach the broker, such as mqtts://mqtt.example.org:8883; told to a device that is claimed.",
@@ -109,9 +136,14 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_SMS_SECRET: "Secret part of the delivery report URL, 16 or more letters and digits.",
   WASHA_SETTLE_BATCH: "Payments settled in one transaction (200).",
   WASHA_DB_CONNECTIONS: "Connections to PostgreSQL a process may hold (10).",
+  WASHA_KEPT_DAYS: "Days of readings kept in PostgreSQL; older ones are in history alone (40).",
+  WASHA_INGEST_LANES: "Connections by which a process writes readings (1).",
+  WASHA_METRICS_SIMPLE_AUTH:
+    "1 takes device requests that sign nothing that grows (method sa): whoever hears one can repeat it for ever (0).",
   WASHA_LOG: "Log level: fatal, error, warn, info, debug (info).",
 };
 
+const MQTT_PROTOCOLS = ["mqtt:", "mqtts:", "ws:", "wss:"];
 const FORBIDDEN_IN_DARAJA_URL = /mpesa|safaricom|exe|cmd|sql|query/i;
 
 /** Reads the environment. Throws ConfigRefused with every problem at once. */
@@ -157,7 +189,14 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     httpHost: text("WASHA_HTTP_HOST") ?? "127.0.0.1",
     httpPort: whole("WASHA_HTTP_PORT", 4000, { least: 0, most: 65_535 }),
     mqttPort: whole("WASHA_MQTT_PORT", 1883, { least: 0, most: 65_535 }),
-    mqttPublicUrl: url("WASHA_MQTT_PUBLIC_URL", ["mqtt:", "mqtts:", "ws:", "wss:"]),
+    mqttUrl: url("MQTT_URL", MQTT_PROTOCOLS),
+    mqttControlUrl: url("MQTT_CONTROL_URL", MQTT_PROTOCOLS),
+    mqttName: attempt("WASHA_MQTT_NAME", `washa-${hostname()}`, checkMqttName),
+    mqttTopics: attempt<readonly string[]>("WASHA_MQTT_TOPICS", [], (value) => list(value).map(checkTopicFilter)),
+    mqttAuthSecret: attempt<string | undefined>("WASHA_MQTT_AUTH_SECRET", undefined, (value) =>
+      secret("WASHA_MQTT_AUTH_SECRET", value),
+    ),
+    mqttPublicUrl: url("WASHA_MQTT_PUBLIC_URL", MQTT_PROTOCOLS),
     tokenByAir: attempt<Config["tokenByAir"]>("WASHA_TOKEN_BY_AIR", "both", parseTokenByAir),
     tokenByAirMinutes: whole("WASHA_TOKEN_BY_AIR_MINUTES", 10, { least: 1, most: 1_440 }),
     dataFolder: text("WASHA_DATA") ?? ".washa",
@@ -192,6 +231,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     ),
     settleBatchMax: whole("WASHA_SETTLE_BATCH", 200, { least: 1, most: 2_000 }),
     databaseConnectionsMax: whole("WASHA_DB_CONNECTIONS", 10, { least: 2, most: 200 }),
+    keptDays: whole("WASHA_KEPT_DAYS", 40, { least: 2, most: 365 }),
+    ingestLanes: whole("WASHA_INGEST_LANES", 1, { least: 1, most: 16 }),
+    metricsSimpleAuth: whole("WASHA_METRICS_SIMPLE_AUTH", 0, { least: 0, most: 1 }) === 1,
     isProduction: env["NODE_ENV"] === "production",
     logLevel: attempt("WASHA_LOG", "info", checkLevel),
   };
@@ -284,6 +326,21 @@ function checkUrl(value: string, protocols: readonly string[]): string {
   const parsed = URL.canParse(value) ? new URL(value) : undefined;
   if (parsed === undefined || !protocols.includes(parsed.protocol))
     throw new Error(`a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(" or ")} is needed.`);
+  return value;
+}
+
+function checkMqttName(value: string): string {
+  if (!/^[\w.-]{1,60}$/.test(value)) throw new Error("1 to 60 letters, digits, dots, _ or - are needed.");
+  return value;
+}
+
+function checkTopicFilter(value: string): string {
+  // A plus or a hash stands for whole levels; sharing is added by the program itself.
+  const isWhole = value
+    .split("/")
+    .every((level, at, all) => /^[^+#]*$|^\+$/.test(level) || (level === "#" && at === all.length - 1));
+  if (!isWhole || value.startsWith("$"))
+    throw new Error(`"${value}" is not a topic filter such as spBv1.0/# or N/+/system/0/Serial.`);
   return value;
 }
 

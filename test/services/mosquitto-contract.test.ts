@@ -62,7 +62,7 @@ async function openMosquitto(): Promise<MqttPlace> {
       await sync.idle();
       await sync.reconcile();
     },
-    send: (serial, payload) => link.send(serial, payload),
+    send: (serial, payload) => link.send(serial, "cmd", Buffer.from(payload)),
     async restartGateway() {
       await link.stop();
       link = await start();

@@ -9,11 +9,14 @@ export interface BrokerIngest {
   readonly ready: Promise<void>;
   readonly inFlight: { readonly messages: number; readonly bytes: number };
   /** Hands a command to the broker, which keeps it for a device that is away where that has a lasting session. */
-  send(serial: string, payload: string | Uint8Array, options?: { expirySeconds?: number }): Promise<void>;
+  send(serial: string, channel: "cmd", payload: Uint8Array): Promise<void>;
   /** Every device can be reached through the broker, as far as anybody knows. */
   isHere(serial: string): true;
   stop(): Promise<void>;
 }
+
+/** A device that comes back after a week is sent anew what still holds for it. */
+const COMMAND_SECONDS = 7 * 86_400;
 
 /**
  * Takes what devices tell from the broker at `url` and acknowledges it to the broker after `take` resolved. Several
@@ -54,7 +57,9 @@ export function startBrokerIngest({
   return {
     ready: link.ready,
     inFlight: link.inFlight,
-    send: (serial, payload, options) => link.publish(commandTopic(serial), payload, options),
+    // Our own books end a command that is too old; the broker forgets what it could not deliver by about the same time.
+    send: (serial, _channel, payload) =>
+      link.publish(commandTopic(serial), payload, { expirySeconds: COMMAND_SECONDS }),
     isHere: () => true,
     stop: link.stop,
   };
