@@ -1,11 +1,34 @@
 /** The face of telemetry: what devices tell, and what is known from it. */
 export type { DeviceFrame, FrameAdapter, FrameOutcome, FrameRefusal, Quantity, Reading } from "./frames/frame.ts";
 export { QUANTITIES } from "./frames/frame.ts";
+export { makeGatewayDoor } from "./doors/gateway.mqtt.ts";
+export { makeTakeover } from "./doors/takeover.jobs.ts";
+export { makeIngestCounters } from "./ingest/counters.ts";
+export { makeDataFormats, type DataFormats } from "./ingest/data-formats.queries.ts";
+export {
+  IngestFull,
+  makeIngest,
+  type Heard,
+  type Ingest,
+  type Taken,
+  type TakenFrame,
+} from "./ingest/ingest.commands.ts";
+export { makePartitionKeeper, type PartitionKeeper } from "./ingest/partitions.jobs.ts";
+export {
+  makeReadings,
+  type QuarantinedFrame,
+  type Readings,
+  type StoredEvent,
+  type StoredReading,
+} from "./ingest/readings.queries.ts";
 export { makeFrameReader } from "./frames/frame-reader.ts";
 export type { FrameReader, FrameReaderSettings } from "./frames/frame-reader.ts";
 export { replayFault } from "./metrics/freshness.ts";
 export { parseDataFormat } from "./metrics/data-format.ts";
 export type { DataFormatAnswer } from "./metrics/data-format.ts";
+export { buildAnswer, type AnswerContent, type AnswerOrder } from "./metrics/answer.ts";
+export { writeReadings } from "./metrics/simple-form.ts";
+export { makeBirths, type Births } from "./frames/sparkplug-births.ts";
 export { makeFleet, type Fleet } from "./states/fleet.queries.ts";
 export { makePlaceSync } from "./states/places.jobs.ts";
 export type { Liveness } from "./states/liveness.ts";

@@ -1,12 +1,12 @@
 /** The one door from bytes to frames: finds the adapter of a topic and lets it read. */
-import type { MetricsSettings } from "../metrics/request.ts";
 import { makeAdapters } from "./adapters.ts";
+import type { AdapterSettings } from "./adapters.ts";
 import type { FrameAdapter, FrameContext, FrameOutcome, RawFrame } from "./frame.ts";
 import { FRAME_BYTES_MAX } from "./frame.ts";
 import { show } from "./reading.ts";
 import { refuse } from "./refusal.ts";
 
-export interface FrameReaderSettings extends MetricsSettings {
+export interface FrameReaderSettings extends AdapterSettings {
   /** Adapters besides those of the house, asked first. */
   readonly moreAdapters?: readonly FrameAdapter[];
 }
