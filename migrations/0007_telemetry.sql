@@ -140,3 +140,17 @@ create table telemetry.data_formats (
   registered_at timestamptz not null
 );
 select platform.append_only('telemetry.data_formats');
+
+-- What one device told in a month: without this index each of its days is read whole. Made when a day is over, since it would cost
+-- every row that arrives as much again as its key. Rows of that day that come while it is made wait for it.
+create function telemetry.index_day(day date) returns boolean
+language plpgsql security definer set search_path = '' set lock_timeout = '2s' as $$
+declare
+  name text := format('readings_%s', to_char(day, 'YYYYMMDD'));
+begin
+  if to_regclass(format('telemetry.%I', name)) is null or to_regclass(format('telemetry.%I', name || '_by_device')) is not null
+  then return false; end if;
+  execute format('create index %I on telemetry.%I (device, at)', name || '_by_device', name);
+  return true;
+end $$;
+grant execute on function telemetry.index_day to washa_app;

@@ -32,10 +32,17 @@ import { openDatabase, type Database } from "./platform/database.ts";
 import { makeHttp } from "./platform/http.ts";
 import { openJobs } from "./platform/jobs.ts";
 import { makeLog, type Log } from "./platform/log.ts";
-import { makeMqttGateway } from "./platform/mqtt.ts";
 import { alertMessages, placeSource } from "./fleet-rooms.ts";
+import { openGateway, openIngest } from "./ingest-rooms.ts";
 import { makeModules, type Modules } from "./modules.ts";
-import { makeAlertLoop, makeAlertSteps, makePlaceSync, makeTelling } from "./telemetry/telemetry.ts";
+import {
+  makeAlertLoop,
+  makeAlertSteps,
+  makePlaceSync,
+  makeTelling,
+  makePartitionKeeper,
+  type Ingest,
+} from "./telemetry/telemetry.ts";
 import type { OutboundSettings } from "./platform/outbound-http.ts";
 import { makeOutboxRelay } from "./platform/outbox.ts";
 
@@ -165,6 +172,8 @@ export async function buildApp({
     tell: modules.credit.tellUndelivered,
     onFault: (error) => log.warn({ error }, "Tokens that did not arrive by air wait to be written; it is tried again."),
   });
+  const rooms = { config, modules, database, clock, log };
+  let ingest: Ingest | undefined;
   const closers: (() => Promise<unknown>)[] = [];
   let stopping: Promise<void> | undefined;
 
@@ -257,11 +266,19 @@ export async function buildApp({
       pauseMs: ALERT_PAUSE_MS,
       onFault: (error) => log.warn({ error }, "A step of the alerts failed; it is tried again."),
     });
+    const partitions = makePartitionKeeper({
+      db,
+      clock,
+      keptDays: config.keptDays,
+      onFault: (error) => log.warn({ error }, "The days of telemetry were not looked after."),
+    });
+    partitions.start();
     tokenFallback.start();
     await relay.start();
     requestLoop.start();
     alertLoop.start();
     closers.push(
+      () => partitions.stop(),
       () => tokenFallback.stop(),
       () => alertLoop.stop(),
       () => requestLoop.stop(),
@@ -271,14 +288,20 @@ export async function buildApp({
     );
   }
 
+  /** One for all doors of this process: what one device tells keeps its order. */
+  function ingestOnce(): Ingest {
+    if (ingest === undefined) {
+      ingest = openIngest({ ...rooms, registry });
+      closers.push(ingest.close);
+    }
+    return ingest;
+  }
+
   async function startGateway(): Promise<void> {
-    const gateway = await makeMqttGateway({
-      authenticate: (serial, password) => modules.credentials.authenticate(db, serial, password),
-      // Readings have no table yet: refusing leaves them with the device, acknowledging would lose them.
-      take: () => Promise.reject(new Error("This gateway does not store readings yet.")),
-    });
-    ports.mqtt = (await gateway.listen({ port: config.mqttPort, host: config.httpHost })).port;
-    closers.push(gateway.close);
+    const gateway = await openGateway({ ...rooms, ingest: ingestOnce() });
+    ports.mqtt = gateway.port;
+    // Before ingest, which its devices wait for.
+    closers.unshift(gateway.close);
   }
 
   return {

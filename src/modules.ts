@@ -55,10 +55,14 @@ import type { Database } from "./platform/database.ts";
 import {
   makeAlertCommands,
   makeAlertQueries,
+  makeDataFormats,
   makeFleet,
+  makeReadings,
   type AlertCommands,
   type AlertQueries,
+  type DataFormats,
   type Fleet,
+  type Readings,
 } from "./telemetry/telemetry.ts";
 import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
 
@@ -85,6 +89,8 @@ export interface Modules {
   readonly cash: AgentCash;
   readonly messaging: Messaging;
   readonly fleet: Fleet;
+  readonly dataFormats: DataFormats;
+  readonly readings: Readings;
   readonly alerts: AlertQueries & AlertCommands;
 }
 
@@ -206,6 +212,8 @@ export function makeModules({
     credit,
     messaging,
     fleet: makeFleet({ db, clock }),
+    dataFormats: makeDataFormats({ database, clock }),
+    readings: makeReadings({ db }),
     alerts: { ...makeAlertQueries({ database, clock }), ...makeAlertCommands({ clock, audit: access.audit }) },
   };
 }

@@ -51,7 +51,7 @@ export async function measureIngest(
     },
     read: (raw) => ({ ok: true, frames: [frameOf(raw, chance)] }),
     dataFormat: { peek: () => undefined, load: () => Promise.resolve() },
-    onAnswers: () => Promise.resolve(),
+    onHeard: () => Promise.resolve(),
     observer: {
       committed: () => undefined,
       waiting: (error) => faults.push(error),

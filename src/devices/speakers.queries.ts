@@ -4,7 +4,7 @@ import type { Database } from "../platform/database.ts";
 import { makeTwoAges } from "../platform/two-ages.ts";
 import type { DeviceState } from "./devices.ts";
 import type { KeySeal } from "./key-seal.ts";
-import { findSpeakers, SPEAKERS_CHANNEL, tokensAbove, type SpeakerRow } from "./speakers.store.ts";
+import { findSpeakers, SPEAKERS_CHANNEL, type SpeakerRow } from "./speakers.store.ts";
 import { prepareSipKey, sipHash24 } from "./tokens/siphash.ts";
 
 /** A device as those see it who listen to it. Its key stays in this module: others may only have something hashed by it. */
@@ -25,8 +25,6 @@ export interface Speakers {
   load(serials: readonly string[]): Promise<void>;
   /** From memory or the database. */
   find(serial: string): Promise<Speaker | undefined>;
-  /** Digits of the tokens that a device with this count has not taken yet, oldest first. */
-  tokensAbove(query: { number: number; count: number; limit: number }): Promise<readonly string[]>;
   /** Forgets what other processes change, from now on. Answers what ends it. */
   listen(): Promise<() => Promise<void>>;
 }
@@ -135,7 +133,6 @@ export function makeSpeakers({
       }
       return peek(serial) ?? undefined;
     },
-    tokensAbove: (above) => tokensAbove(database.db, above),
     // An empty payload comes after every reconnect, when a change may have been missed.
     listen: () => database.listen(SPEAKERS_CHANNEL, forget),
   };

@@ -32,14 +32,3 @@ export async function findSpeakers(db: Db | Tx, serials: readonly string[]): Pro
 export async function tellSpeakerChanged(tx: Tx, serial: string): Promise<void> {
   await tx.execute(sql`select pg_notify(${SPEAKERS_CHANNEL}, ${serial})`);
 }
-
-/** Digits of the tokens above a count, the oldest first. */
-export async function tokensAbove(
-  db: Db | Tx,
-  { number, count, limit }: { number: number; count: number; limit: number },
-): Promise<readonly string[]> {
-  const rows = await db.execute<{ digits: string }>(sql`
-    select t.digits from devices.tokens t join devices.devices d on d.id = t.device_id
-    where d.number = ${number} and t.count > ${count} order by t.count limit ${limit}`);
-  return rows.map(({ digits }) => digits);
-}

@@ -46,13 +46,20 @@ export interface Quarantined {
   readonly message: Message;
 }
 
+/** What those who command devices want to know. */
+export interface Heard {
+  readonly answers: readonly { readonly deviceNumber: number; readonly answer: CommandAnswer }[];
+  /** The last count of each device that told one. */
+  readonly counts: readonly { readonly deviceNumber: number; readonly tokenCount: number }[];
+}
+
 /** Everything that one transaction writes, and what it answers. */
 export interface Plan {
   readonly parts: readonly Part[];
   readonly latests: ReadonlyMap<number, Latest>;
   readonly events: readonly PlacedEvent[];
   readonly quarantined: readonly Quarantined[];
-  readonly answers: readonly { readonly serial: string; readonly answer: CommandAnswer }[];
+  readonly heard: Heard;
   readonly taken: readonly Taken[];
   readonly readings: number;
 }
@@ -65,7 +72,15 @@ export function planGroup(
   messages: readonly Message[],
   { known, keptDays }: { known: ReadonlyMap<number, Known>; keptDays: number },
 ): Plan {
-  const draft: Draft = { parts: [], latests: new Map(), events: [], quarantined: [], answers: [], readings: 0 };
+  const draft: Draft = {
+    parts: [],
+    latests: new Map(),
+    events: [],
+    quarantined: [],
+    answers: [],
+    counts: new Map(),
+    readings: 0,
+  };
   const taken = messages.map((message): Taken => {
     const refusals = [...message.refusals];
     const frames = message.frames.map((read): TakenFrame => {
@@ -78,7 +93,12 @@ export function planGroup(
     return { frames, refusals };
   });
   for (const [device, latest] of draft.latests) if (Number.isNaN(latest.seenAtMs)) draft.latests.delete(device);
-  return { ...draft, taken };
+  const { answers, counts, ...written } = draft;
+  const heard = {
+    answers,
+    counts: [...counts].map(([deviceNumber, tokenCount]) => ({ deviceNumber, tokenCount })),
+  };
+  return { ...written, heard, taken };
 }
 
 interface Draft {
@@ -86,7 +106,8 @@ interface Draft {
   readonly latests: Map<number, Latest>;
   readonly events: PlacedEvent[];
   readonly quarantined: Quarantined[];
-  readonly answers: { serial: string; answer: CommandAnswer }[];
+  readonly answers: { deviceNumber: number; answer: CommandAnswer }[];
+  readonly counts: Map<number, number>;
   readings: number;
 }
 
@@ -129,7 +150,9 @@ function planFrame(
     const isPossible = faultOfTime(atMs, { receivedAtMs, keptDays }) === undefined;
     draft.events.push({ device, event: { ...event, atMs: isPossible ? atMs : receivedAtMs }, receivedAtMs });
   }
-  for (const answer of frame.answers) draft.answers.push({ serial: frame.serial, answer });
+  // A repetition tells them again: the first time may have ended between the commit and whoever was to hear.
+  for (const answer of frame.answers) draft.answers.push({ deviceNumber: device, answer });
+  if (frame.standing?.tokenCount !== undefined) draft.counts.set(device, frame.standing.tokenCount);
   return { ...read, outcome: isRepetition ? "repeated" : "stored", readings: readings.length };
 }
 

@@ -1,11 +1,11 @@
 import type { Speaker, Speakers } from "../../devices/devices.ts";
 import type { Clock } from "../../kernel/time.ts";
 import { makeTwoAges } from "../../platform/two-ages.ts";
-import type { CommandAnswer, FrameContext, FrameOutcome, FrameRefusal, RawFrame } from "../frames/frame.ts";
-import type { Message, Plan, ReadFrame, Taken } from "./group.ts";
+import type { FrameContext, FrameOutcome, FrameRefusal, RawFrame } from "../frames/frame.ts";
+import type { Heard, Message, ReadFrame, Taken } from "./group.ts";
 import { makeLane, type LaneObserver } from "./lane.jobs.ts";
 
-export type { Taken, TakenFrame } from "./group.ts";
+export type { Heard, Taken, TakenFrame } from "./group.ts";
 
 /** Where frames come in, whatever door they use. */
 export interface Ingest {
@@ -15,6 +15,8 @@ export interface Ingest {
    * is away it waits. Rejects with `IngestFull` when too much waits already, and when the program stops.
    */
   take(raw: RawFrame, source: string): Promise<Taken>;
+  /** Keeps a frame that its door already refused, for an engineer to read. */
+  setAside(raw: RawFrame, refusal: FrameRefusal, source: string): Promise<Taken>;
   /** Messages and their bytes that are not committed yet. */
   inFlight(): { readonly messages: number; readonly bytes: number };
   /** Ends what is being written. What waits behind it rejects. */
@@ -50,7 +52,7 @@ export function makeIngest({
   speakers,
   read,
   dataFormat,
-  onAnswers,
+  onHeard,
   observer,
   keptDays,
   lanes = 1,
@@ -64,8 +66,8 @@ export function makeIngest({
   read(raw: RawFrame, context: FrameContext): FrameOutcome;
   /** Registered data formats, from memory: undefined when it has to be loaded first, null when there is none. */
   dataFormat: { peek(id: number): unknown; load(ids: readonly number[]): Promise<void> };
-  /** What devices answered to commands; runs after the readings' commit and before the frame is acknowledged. May run twice. */
-  onAnswers(answers: readonly { readonly serial: string; readonly answer: CommandAnswer }[]): Promise<void>;
+  /** What devices answered and count; runs after the readings' commit and before the frame is acknowledged. May run twice. */
+  onHeard(heard: Heard): Promise<void>;
   observer: IngestObserver;
   /** Readings older than this are set aside; their day may be gone. */
   keptDays: number;
@@ -74,15 +76,7 @@ export function makeIngest({
   now?: () => number;
 }): Ingest {
   const refusedKept = makeTwoAges<string, { minute: number; count: number }>(SOURCES_MAX);
-  const open = Array.from({ length: lanes }, () =>
-    makeLane({
-      url,
-      keptDays,
-      observer,
-      now,
-      afterCommit: ({ answers }: Plan) => (answers.length === 0 ? Promise.resolve() : onAnswers(answers)),
-    }),
-  );
+  const open = Array.from({ length: lanes }, () => makeLane({ url, keptDays, observer, now, onHeard }));
   let messages = 0;
   let bytes = 0;
 
@@ -176,24 +170,27 @@ export function makeIngest({
     return place.add(message);
   }
 
-  return {
-    async take(raw, source) {
-      if (messages >= WAITING_MESSAGES_MAX || bytes + raw.payload.length > WAITING_BYTES_MAX) throw new IngestFull();
-      messages += 1;
-      bytes += raw.payload.length;
-      try {
-        const outcome = await readWhole(raw);
-        const taken = await store(messageOf(raw, { outcome, source }));
-        if (taken.refusals.length > 0) {
-          countRefused(source);
-          for (const refusal of taken.refusals) observer.setAside(refusal);
-        }
-        return taken;
-      } finally {
-        messages -= 1;
-        bytes -= raw.payload.length;
+  async function within(raw: RawFrame, source: string, look: () => Promise<FrameOutcome>): Promise<Taken> {
+    if (messages >= WAITING_MESSAGES_MAX || bytes + raw.payload.length > WAITING_BYTES_MAX) throw new IngestFull();
+    messages += 1;
+    bytes += raw.payload.length;
+    try {
+      const outcome = await look();
+      const taken = await store(messageOf(raw, { outcome, source }));
+      if (taken.refusals.length > 0) {
+        countRefused(source);
+        for (const refusal of taken.refusals) observer.setAside(refusal);
       }
-    },
+      return taken;
+    } finally {
+      messages -= 1;
+      bytes -= raw.payload.length;
+    }
+  }
+
+  return {
+    take: (raw, source) => within(raw, source, () => readWhole(raw)),
+    setAside: (raw, refusal, source) => within(raw, source, () => Promise.resolve({ ok: false, refusal })),
     inFlight: () => ({ messages, bytes }),
     async close() {
       await Promise.all(open.map((lane) => lane.close()));

@@ -2,7 +2,7 @@ import { openBinaryConnection, type BinaryConnection } from "../../platform/bina
 import { sqlStateOf } from "../../platform/database.ts";
 import { makeTwoAges } from "../../platform/two-ages.ts";
 import { buildBlock } from "./block.ts";
-import { knownAfter, planGroup, type Message, type Plan, type Taken } from "./group.ts";
+import { knownAfter, planGroup, type Heard, type Message, type Plan, type Taken } from "./group.ts";
 import {
   begin,
   ensureDays,
@@ -67,19 +67,20 @@ export class LaneClosed extends Error {
 export function makeLane({
   url,
   keptDays,
-  afterCommit,
+  onHeard,
   observer,
   now,
 }: {
   url: string;
   keptDays: number;
   /** Before anybody is acknowledged; when it fails the group is written once more, which finds everything there. */
-  afterCommit(group: Plan): Promise<void>;
+  onHeard(heard: Heard): Promise<void>;
   observer: LaneObserver;
   /** Monotonic milliseconds, to measure commits by. */
   now(): number;
 }): Lane {
   const known = makeTwoAges<number, Known>(KNOWN_MAX);
+  const counts = makeTwoAges<number, number>(KNOWN_MAX);
   const days = new Set<number>();
   let queue: Waiting[] = [];
   let head = 0;
@@ -132,9 +133,17 @@ export function makeLane({
       throw error;
     }
     for (const [device, after] of knownAfter(plan)) known.set(device, after);
-    await afterCommit(plan);
+    await tell(plan.heard);
     observer.committed(plan, (now() - startedAt) / 1000);
     return plan.taken;
+  }
+
+  /** Tells what is new: most frames repeat the count of the one before. */
+  async function tell({ answers, counts: given }: Heard): Promise<void> {
+    const changed = given.filter(({ deviceNumber, tokenCount }) => counts.get(deviceNumber) !== tokenCount);
+    if (answers.length === 0 && changed.length === 0) return;
+    await onHeard({ answers, counts: changed });
+    for (const { deviceNumber, tokenCount } of changed) counts.set(deviceNumber, tokenCount);
   }
 
   /** Writes a group, whatever it takes. A message that the database refuses is found by halving and set aside alone. */

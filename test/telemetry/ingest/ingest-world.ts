@@ -6,9 +6,9 @@ import { makeIds } from "../../../src/kernel/ids.ts";
 import { makeManualClock } from "../../../src/kernel/time.ts";
 import type { Database } from "../../../src/platform/database.ts";
 import { makeFrameReader } from "../../../src/telemetry/frames/frame-reader.ts";
-import type { CommandAnswer, FrameRefusal, RawFrame } from "../../../src/telemetry/frames/frame.ts";
+import type { FrameRefusal, RawFrame } from "../../../src/telemetry/frames/frame.ts";
 import { makeDataFormats } from "../../../src/telemetry/ingest/data-formats.queries.ts";
-import { makeIngest } from "../../../src/telemetry/ingest/ingest.commands.ts";
+import { makeIngest, type Heard } from "../../../src/telemetry/ingest/ingest.commands.ts";
 
 export const START = new Date("2026-03-02T06:00:00Z");
 export const KEPT_DAYS = 40;
@@ -23,7 +23,7 @@ export function makeIngestWorld(database: Database, { lanes = 1 }: { lanes?: num
   const reader = makeFrameReader({ allowSimpleAuth: false, signatureOnConnection: "optional" });
   const refused: FrameRefusal[] = [];
   const commits: number[] = [];
-  const answers: { serial: string; answer: CommandAnswer }[] = [];
+  const heard: Heard[] = [];
   const faults: unknown[] = [];
   const ingest = makeIngest({
     url: database.url,
@@ -31,7 +31,7 @@ export function makeIngestWorld(database: Database, { lanes = 1 }: { lanes?: num
     speakers,
     read: reader.read,
     dataFormat: dataFormats,
-    onAnswers: async (given) => void answers.push(...given),
+    onHeard: async (news) => void heard.push(news),
     keptDays: KEPT_DAYS,
     lanes,
     observer: {
@@ -49,7 +49,7 @@ export function makeIngestWorld(database: Database, { lanes = 1 }: { lanes?: num
     ingest,
     refused,
     commits,
-    answers,
+    heard,
     faults,
     async addDevice(serial: string): Promise<void> {
       await database.db.transaction((tx) =>

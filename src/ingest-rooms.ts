@@ -1,0 +1,107 @@
+import { randomUUID } from "node:crypto";
+import type { Registry } from "prom-client";
+import type { Config } from "./config.ts";
+import { makeCommandLoop } from "./devices/devices.ts";
+import type { Clock } from "./kernel/time.ts";
+import type { Modules } from "./modules.ts";
+import type { Database } from "./platform/database.ts";
+import type { Log } from "./platform/log.ts";
+import {
+  makeFrameReader,
+  makeGatewayDoor,
+  makeIngest,
+  makeIngestCounters,
+  makeTakeover,
+  type Ingest,
+} from "./telemetry/telemetry.ts";
+
+interface Rooms {
+  readonly config: Config;
+  readonly modules: Modules;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const WARNED_EVERY_MS = 10_000;
+
+/** Ingest with what it needs of other rooms: who speaks, and who hears what devices answer. Connects with the first frame. */
+export function openIngest({
+  registry,
+  ...rooms
+}: Rooms & { registry: Registry }): Ingest & { close(): Promise<void> } {
+  const { config, modules, database, clock, log } = rooms;
+  const reader = makeFrameReader({
+    allowSimpleAuth: config.metricsSimpleAuth,
+    signatureOnConnection: "optional",
+  });
+  const warned = new Map<string, number>();
+  const ingest: Ingest = makeIngest({
+    url: database.url,
+    clock,
+    speakers: modules.speakers,
+    read: reader.read,
+    dataFormat: modules.dataFormats,
+    onHeard: (heard) => database.db.transaction((tx) => modules.deviceCommands.hear(tx, heard)),
+    keptDays: config.keptDays,
+    lanes: config.ingestLanes,
+    observer: makeIngestCounters({
+      registry,
+      inFlight: () => ingest.inFlight(),
+      warn(error, text) {
+        const now = clock.now().getTime();
+        if (now - (warned.get(text) ?? -Infinity) < WARNED_EVERY_MS) return;
+        warned.set(text, now);
+        log.warn({ error }, text);
+      },
+    }),
+  });
+  return ingest;
+}
+
+/** Our own MQTT gateway: frames go to ingest, commands come from the devices' room, and who was shut out is cut off. */
+export async function openGateway({
+  ingest,
+  ...rooms
+}: Rooms & { ingest: Ingest }): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const { config, modules, database, clock, log } = rooms;
+  const warn = (text: string) => (error: unknown) => log.warn({ error }, text);
+  const gateway = await makeGatewayDoor({
+    ingest,
+    clock,
+    authenticate: (serial, password) => modules.credentials.authenticate(database.db, serial, password),
+    onConnected: (serial) => takeover.connected(serial),
+    onHere: (serial) => commandLoop.connected(serial),
+    onGone: (serial) => commandLoop.disconnected(serial),
+  });
+  const takeover = makeTakeover({
+    database,
+    clock,
+    gatewayId: randomUUID(),
+    disconnect: gateway.disconnect,
+    onFault: warn("Other gateways were not told who is connected here."),
+  });
+  const commandLoop = makeCommandLoop({
+    database,
+    clock,
+    commands: modules.deviceCommands,
+    isHere: gateway.isHere,
+    send: gateway.send,
+    onFault: warn("Commands wait."),
+  });
+  // Empty after each loss of the listening connection: who may speak may have changed unheard.
+  const changed = (serial: string): void => (serial === "" ? gateway.renewAll() : gateway.disconnect(serial));
+  const unlisten = await Promise.all([modules.speakers.listen(), modules.credentials.listen(changed)]);
+  await takeover.start();
+  await commandLoop.start();
+  const { port } = await gateway.listen({ port: config.mqttPort, host: config.httpHost });
+  return {
+    port,
+    async close() {
+      await gateway.close();
+      await commandLoop.stop();
+      await takeover.stop();
+      await Promise.all(unlisten.map((end) => end()));
+    },
+  };
+}
