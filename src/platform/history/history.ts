@@ -1,6 +1,13 @@
 import { ClickHouseLogLevel, createClient, type ClickHouseClient } from "@clickhouse/client";
 import { Refusal } from "../../kernel/refusal.ts";
-import { findFront, superviseEngine, type Absence, type EngineSupervisor, type Front } from "./supervisor.ts";
+import {
+  findFront,
+  superviseEngine,
+  type Absence,
+  type EngineSupervisor,
+  type Front,
+  type RestartPauses,
+} from "./supervisor.ts";
 import type { Topology } from "./topology.ts";
 
 /** Long history and analytics: ClickHouse, embedded or a server, always through the same client. */
@@ -52,7 +59,7 @@ export type HistoryPlace =
   /** A ClickHouse server or cluster. */
   | { readonly url: string; readonly cluster?: string | undefined }
   /** The embedded engine. With `owns`, this process runs it; otherwise it looks for one that does. */
-  | { readonly folder: string; readonly owns: boolean };
+  | { readonly folder: string; readonly owns: boolean; readonly pauses?: RestartPauses };
 
 /** Makes the face of history; nothing here fails because the engine is away. */
 export function openHistory(
@@ -81,7 +88,11 @@ export function openHistory(
   return {
     start() {
       if ("folder" in place && place.owns)
-        supervisor ??= superviseEngine({ folder: place.folder, ...(onFault === undefined ? {} : { onFault }) });
+        supervisor ??= superviseEngine({
+          folder: place.folder,
+          pauses: place.pauses,
+          ...(onFault === undefined ? {} : { onFault }),
+        });
     },
     topology: {
       cluster: "url" in place ? place.cluster : undefined,

@@ -25,8 +25,13 @@ export interface EngineSupervisor {
   stop(): Promise<void>;
 }
 
-const BACK_OFF_FIRST_MS = 200;
-const BACK_OFF_MAX_MS = 30_000;
+/** Between two starts of an engine that ends again and again. */
+export interface RestartPauses {
+  readonly firstMs: number;
+  readonly longestMs: number;
+}
+const RESTART_PAUSES: RestartPauses = { firstMs: 200, longestMs: 30_000 };
+const IN_USE_PAUSE_MS = 200;
 /** Up for so long, the next crash is a first one again. */
 const STEADY_AFTER_MS = 60_000;
 /** A predecessor whose program was killed notices it and ends; its folder is free then. */
@@ -41,9 +46,11 @@ const CHILD = fileURLToPath(new URL("engine-child.ts", import.meta.url));
  */
 export function superviseEngine({
   folder: given,
+  pauses = RESTART_PAUSES,
   onFault = () => undefined,
 }: {
   folder: string;
+  pauses?: RestartPauses | undefined;
   onFault?: (fault: { readonly reason: Absence; readonly message: string }) => void;
 }): EngineSupervisor {
   const folder = resolve(given);
@@ -92,7 +99,7 @@ export function superviseEngine({
         const how = signal ?? `code ${String(code)}`;
         onFault({ reason: "crashed", message: `The history engine ended (${how}); it is started again. ${complaint}` });
       }
-      const pause = inUse > 0 && inUse < IN_USE_ATTEMPTS_MAX ? BACK_OFF_FIRST_MS : backOff(failures++);
+      const pause = inUse > 0 && inUse < IN_USE_ATTEMPTS_MAX ? IN_USE_PAUSE_MS : pauseAfter(failures++, pauses);
       retry = setTimeout(begin, pause);
     });
     const order: ToChild = { say: "start", folder, password, port: lastPort };
@@ -124,8 +131,8 @@ export function superviseEngine({
   };
 }
 
-function backOff(failures: number): number {
-  return Math.min(BACK_OFF_FIRST_MS * 2 ** Math.min(failures, 20), BACK_OFF_MAX_MS);
+function pauseAfter(failures: number, { firstMs, longestMs }: RestartPauses): number {
+  return Math.min(firstMs * 2 ** Math.min(failures, 20), longestMs);
 }
 
 /** The front that another process of this user runs on the folder; undefined when there is none. */

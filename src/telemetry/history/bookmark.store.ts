@@ -1,8 +1,11 @@
 import type postgres from "postgres";
 import type { Range } from "./range.ts";
 
-/** The follower's one connection, which holds its lock. */
-export type Link = postgres.ReservedSql;
+/**
+ * The follower's one connection, which holds its lock. The driver opens another when it is lost; whoever writes by it says
+ * under which process number the lock was taken.
+ */
+export type Link = postgres.Sql;
 
 export interface Flight extends Range {
   readonly rows: number;
@@ -48,7 +51,7 @@ export async function takeLock(link: Link): Promise<number | undefined> {
   return row?.taken === true ? row.pid : undefined;
 }
 
-export async function readBookmark(link: postgres.Sql | Link): Promise<Bookmark> {
+export async function readBookmark(link: Link): Promise<Bookmark> {
   const [row] = await link<BookmarkRow[]>`
     select b.source_id, b.history_id, b.system_identifier, c.system_identifier::text as now_identifier,
       b.done::text, b.range_to::text, b.range_rows::text, b.token, b.attempt, b.is_repairing, b.rows_copied::text, b.moved_at
@@ -78,13 +81,13 @@ export async function readBookmark(link: postgres.Sql | Link): Promise<Bookmark>
 }
 
 /** The last transaction before the oldest that still runs: whatever wrote up to it is committed and seen, or never will be. */
-export async function readFinal(link: postgres.Sql | Link): Promise<bigint> {
+export async function readFinal(link: Link): Promise<bigint> {
   const [row] = await link<{ final: string }[]>`
     select (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text as final`;
   return BigInt(row?.final ?? 0);
 }
 
-export async function countRows(link: postgres.Sql | Link, { from, to }: Range): Promise<number> {
+export async function countRows(link: Link, { from, to }: Range): Promise<number> {
   const [row] = await link<{ count: string }[]>`
     select count(*)::text as count from telemetry.readings
     where batch > ${from.toString()}::bigint and batch <= ${to.toString()}::bigint`;

@@ -5,9 +5,8 @@ import type { Link } from "./bookmark.store.ts";
 export async function connectLink(url: string): Promise<{ readonly link: Link; close(): Promise<void> }> {
   const client = openClient(url, 1);
   try {
-    const link = await client.reserve();
-    await link`set role washa_app`;
-    return { link, close: () => client.end({ timeout: 5 }) };
+    await client`set role washa_app`;
+    return { link: client, close: () => client.end({ timeout: 5 }) };
   } catch (error) {
     await client.end({ timeout: 0 });
     throw error;

@@ -1,0 +1,215 @@
+import { randomUUID } from "node:crypto";
+import { Readable } from "node:stream";
+import { sql } from "drizzle-orm";
+import { beforeEach, describe, expect, test } from "vitest";
+import { openClient } from "../../../src/platform/database.ts";
+import { makeManualClock } from "../../../src/kernel/time.ts";
+import { isChdbInstalled } from "../../../src/platform/history/chdb-engine.ts";
+import { HistoryAway } from "../../../src/platform/history/history.ts";
+import { rowsOf, sendRows } from "../../../src/telemetry/history/copy.client.ts";
+import { QUANTITIES } from "../../../src/telemetry/frames/frame.ts";
+import { DEATHS, makeFollower, type Death, type Follower } from "../../../src/telemetry/history/follower.jobs.ts";
+import { connectLink } from "../../../src/telemetry/history/link.store.ts";
+import { useDatabase } from "../../support/database.ts";
+import { killEngine, untilBack, useHistory } from "./engine.ts";
+
+class Died extends Error {}
+
+function requireLast<Item>(items: readonly Item[]): Item {
+  const last = items.at(-1);
+  if (last === undefined) throw new Error("There is none.");
+  return last;
+}
+
+describe.skipIf(!isChdbInstalled())("the follower (needs the optional package chdb)", () => {
+  const database = useDatabase();
+  const history = useHistory();
+  const clock = makeManualClock(new Date("2026-03-02T06:00:00Z"));
+  let first = 0;
+
+  const follower = (at?: (death: Death) => Promise<void>, rowsMax = 100): Follower =>
+    makeFollower({
+      connect: () => connectLink(database.url),
+      history: history.current,
+      clock,
+      makeToken: randomUUID,
+      rowsMax,
+      ...(at === undefined ? {} : { at }),
+    });
+
+  /** Readings of some devices, each an hour after the other, over a month's end; one transaction. */
+  async function write({ devices, hours = 1 }: { devices: number; hours?: number }): Promise<void> {
+    const from = first;
+    first += hours;
+    await database.current.db.transaction(async (tx) => {
+      await tx.execute(sql`select telemetry.ensure_days('2026-01-01', '2026-03-31')`);
+      await tx.execute(sql`
+        insert into telemetry.readings (at, device, batch, battery_voltage_v, energy_in_wh, extra)
+        select timestamptz '2026-01-30 00:00:00.123+00' + (${from}::int + hour) * interval '1 hour', device,
+          pg_current_xact_id()::text::bigint, 12 + device / 10.0, (${from}::int + hour) * 10,
+          case when device = 2 then ${'{"note":"tab\\tand \\\\ back"}'}::jsonb end
+        from generate_series(1, ${devices}::int) as device, generate_series(0, ${hours}::int - 1) as hour`);
+    });
+  }
+
+  async function followAll(one: Follower): Promise<void> {
+    for (let steps = 0; (await one.step()).kind !== "idle"; steps++) if (steps > 500) throw new Error("No end.");
+  }
+
+  const counts = async (): Promise<Record<string, number>> => {
+    const [row] = await history.current.use((client) =>
+      rowsOf<Record<string, string>>(client, {
+        query: `select toString((select count() from washa.readings)) as rows,
+          toString((select uniqExact(device, at) from washa.readings)) as different,
+          toString((select sum(readings) from washa.hours)) as hours, toString((select sum(readings) from washa.days)) as days`,
+      }),
+    );
+    return Object.fromEntries(Object.entries(row ?? {}).map(([name, value]) => [name, Number(value)]));
+  };
+  const written = async (): Promise<number> => {
+    const [row] = await database.current.db.execute<{ count: string }>(sql`select count(*) from telemetry.readings`);
+    return Number(row?.count);
+  };
+  async function expectOnce(): Promise<void> {
+    const rows = await written();
+    expect(await counts()).toEqual({ rows, different: rows, hours: rows, days: rows });
+  }
+
+  beforeEach(() => untilBack(history.current));
+
+  test("every committed reading is in history once, with what it said", async () => {
+    await write({ devices: 5, hours: 60 });
+    for (let batch = 0; batch < 5; batch++) await write({ devices: 30, hours: 2 });
+    const one = follower();
+    await followAll(one);
+    await one.stop();
+    await expectOnce();
+    const [row] = await history.current.use((client) =>
+      rowsOf(client, { query: "select * from washa.readings where device = 2 order by at limit 1" }),
+    );
+    expect(row).toMatchObject({
+      device: 2,
+      at: "2026-01-30 00:00:00.123",
+      battery_voltage_v: 12.2,
+      panel_voltage_v: null,
+      energy_in_wh: 0,
+      extra: '{"note": "tab\\tand \\\\ back"}',
+    });
+  });
+
+  test("a transaction that is still open is waited for, not passed", async () => {
+    const open = await connectLink(database.url);
+    await open.link`begin`;
+    await open.link`
+      insert into telemetry.readings (at, device, batch) values ('2026-03-01', 77, pg_current_xact_id()::text::bigint)`;
+    await write({ devices: 3 });
+    const one = follower();
+    await followAll(one);
+    expect((await counts())["rows"]).toBe((await written()) - 3);
+    await open.link`commit`;
+    await open.close();
+    await followAll(one);
+    await one.stop();
+    await expectOnce();
+  });
+
+  test.each(
+    DEATHS.flatMap(
+      (death) =>
+        [
+          { death, who: "follower" },
+          { death, who: "engine" },
+        ] as const,
+    ),
+  )("nothing is lost or doubled when the $who dies after: $death", async ({ death, who }) => {
+    await write({ devices: 20, hours: 40 });
+    let deaths = 0;
+    const dying = follower(async (now) => {
+      if (now !== death || deaths > 0) return;
+      deaths++;
+      if (who === "engine") killEngine(history.current);
+      throw new Died();
+    }, 100_000);
+    if (death.startsWith("r")) await loseMost();
+    await expect(followAll(dying)).rejects.toThrow(Died);
+    await dying.stop();
+    await untilBack(history.current);
+    const next = follower(undefined, 100_000);
+    await followAll(next);
+    await next.stop();
+    await expectOnce();
+  });
+
+  /** What a crash of the engine may leave: it remembers the token of the range, and most of its readings are not there. */
+  async function loseMost(): Promise<void> {
+    const dying = follower(async (now) => {
+      if (now === "begun") throw new Died();
+    }, 100_000);
+    await expect(followAll(dying)).rejects.toThrow(Died);
+    await dying.stop();
+    const [kept] = await database.current.db.execute<{ token: string; device: number; at: string; batch: string }>(sql`
+      select b.token, r.device, extract(epoch from r.at)::text as at, r.batch::text
+      from telemetry.history_bookmark b join telemetry.readings r on r.batch > b.done and r.batch <= b.range_to
+      order by r.at limit 1`);
+    await history.current.use((client) =>
+      sendRows(client, history.current.topology, {
+        source: Readable.from(
+          Buffer.from(`${[kept?.device, kept?.at, kept?.batch, ...QUANTITIES.map(() => "\\N"), ""].join("\t")}\n`),
+          { objectMode: false },
+        ),
+        token: kept?.token ?? "",
+        rows: 1,
+      }),
+    );
+  }
+
+  test("a second follower waits while the first lives, and goes on where it stopped", async () => {
+    const [one, two] = [follower(), follower()];
+    await followAll(one);
+    await write({ devices: 4 });
+    expect(await two.step()).toEqual({ kind: "elsewhere" });
+    await one.stop();
+    await followAll(two);
+    await two.stop();
+    await expectOnce();
+  });
+
+  test("a follower whose lock went with its connection cannot move the bookmark", async () => {
+    await write({ devices: 4 });
+    const links: Awaited<ReturnType<typeof connectLink>>[] = [];
+    const one = makeFollower({
+      connect: async () => {
+        const link = await connectLink(database.url);
+        links.push(link);
+        return link;
+      },
+      history: history.current,
+      clock,
+      makeToken: randomUUID,
+      at: async (now) => {
+        if (now !== "sent") return;
+        const [self] = await requireLast(links).link<{ pid: number }[]>`select pg_backend_pid() as pid`;
+        const owner = openClient(database.url, 1);
+        await owner`select pg_terminate_backend(${self?.pid ?? 0})`;
+        await owner.end();
+        const two = follower();
+        await followAll(two);
+        await two.stop();
+      },
+    });
+    await expect(one.step()).rejects.toThrow();
+    await one.stop();
+    await expectOnce();
+  });
+
+  test("while the engine is away the follower says so and loses nothing", async () => {
+    await write({ devices: 4 });
+    const one = follower();
+    killEngine(history.current);
+    await expect(one.step()).rejects.toThrow(HistoryAway);
+    await untilBack(history.current);
+    await followAll(one);
+    await one.stop();
+    await expectOnce();
+  });
+});
