@@ -54,6 +54,12 @@ describe("what a customer is told", () => {
       { tokens: "111 222 333, 444 555 666", days: "82.9" },
     ],
     [
+      "light that comes by itself, without a token to type",
+      { kind: "light_coming", units: 36, timeDivider: 24 },
+      "light_coming",
+      { days: "1.5" },
+    ],
+    [
       "money that is held, with what is missing",
       { kind: "held", missing: { minor: 2_000n, currency: "KES" } },
       "payment_held",
@@ -91,6 +97,15 @@ describe("what a customer is told", () => {
       news({ kind: "token_again", tokens: [token("012345678")] }, { amount: { minor: 0n, currency: "KES" } }),
     );
     expect(message?.values).toEqual({ account: "PG-10230", token: "012 345 678" });
+  });
+
+  test("light that did not come is told with its tokens, and says nothing of money again", () => {
+    const tokens = [token("111222333"), token("444555666")];
+    const [message] = announcementOf(news({ kind: "tokens_after_all", tokens, units: 48, timeDivider: 24 }));
+    expect(message).toMatchObject({
+      template: "light_did_not_come",
+      values: { account: "PG-10230", tokens: "111 222 333, 444 555 666", days: "2" },
+    });
   });
 
   test("who has no phone is sent nothing", () => {
