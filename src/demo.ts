@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startSmsGateway } from "../simulators/sms-gateway/sms-gateway.ts";
 import { signIn } from "../simulators/village/client.ts";
+import { connectLamps, type LampsOnline } from "../simulators/village/lamps-online.ts";
 import { playStory } from "../simulators/village/story.ts";
-import { settleVillage } from "../simulators/village/village.ts";
+import { settleVillage, type Village } from "../simulators/village/village.ts";
 import { buildApp, type App } from "./app.ts";
 import { ConfigRefused, ROLES, type Config } from "./config.ts";
 import { migrateDatabase } from "./platform/database.ts";
@@ -20,6 +21,8 @@ interface Secrets {
 
 const ADMIN_EMAIL = "admin@washa.example";
 const DEMO_SHORTCODE = "600100";
+/** Signing in, a first report and its commit take a second; a slow machine has more. */
+const LAMPS_REPORT_WITHIN_MS = 30_000;
 const tell = (line = ""): void => void process.stdout.write(`${line}\n`);
 
 function readSecrets(folder: string): Secrets {
@@ -100,6 +103,51 @@ function tellPlaces(
   tell(`  Data          ${app.config.dataFolder}\n`);
 }
 
+/** The lamps' passwords, given by the program at the first start and kept beside their keys, as a maker would. */
+async function requirePasswords(
+  app: App,
+  { serials, file }: { serials: readonly string[]; file: string },
+): Promise<ReadonlyMap<string, string>> {
+  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Record<string, string>) : {};
+  const missing = serials.filter((serial) => kept[serial] === undefined);
+  if (missing.length > 0) {
+    const act = { serials: missing, actor: "demo", reason: "the demonstration's own lamps" };
+    await app.database.db.transaction(async (tx) => {
+      // Where the file was lost, what it held ends.
+      await app.credentials.revoke(tx, act);
+      for (const { serial, password } of await app.credentials.provision(tx, act)) kept[serial] = password;
+      writeFileSync(file, JSON.stringify(kept), { mode: 0o600 });
+    });
+  }
+  return new Map(Object.entries(kept));
+}
+
+/** The village's lamps sign in to the gateway and report. Throws when their first reports are not acknowledged. */
+async function putOnline(app: App, { households }: Village): Promise<LampsOnline> {
+  const lamps = households.map(({ lamp }) => lamp);
+  const passwords = await requirePasswords(app, {
+    serials: lamps.map((lamp) => lamp.face().serial),
+    file: join(app.config.dataFolder, "lamp-passwords.json"),
+  });
+  const online = connectLamps({
+    lamps,
+    passwords,
+    place: { host: app.config.httpHost, port: app.ports.mqtt ?? app.config.mqttPort, isSecure: false },
+    clock: { now: () => app.clock.now().getTime() },
+    onObeyed: (serial, { outcome, detail }) => tell(`  ${serial} answers a command: ${detail ?? outcome}.`),
+  });
+  try {
+    await online.reported(LAMPS_REPORT_WITHIN_MS);
+  } catch (error) {
+    await online.stop();
+    throw error;
+  }
+  tell(
+    `${String(lamps.length)} lamps are on the air: they signed in by MQTT, and their first reports are committed.\n`,
+  );
+  return online;
+}
+
 /** Starts everything on embedded defaults, plays one story, and stays up until asked to stop. */
 export async function runDemo(config: Config, untilAsked: () => Promise<void>): Promise<void> {
   const startedAt = performance.now();
@@ -138,6 +186,8 @@ export async function runDemo(config: Config, untilAsked: () => Promise<void>): 
     });
     const [household] = village.households;
     if (household === undefined) throw new Error("The village is empty.");
+    const online = await putOnline(app, village);
+    closers.unshift(() => online.stop());
     tell("One payment, from the phone to the light:\n");
     const [shortcode = DEMO_SHORTCODE] = app.config.darajaShortcodes;
     await playStory({

@@ -28,6 +28,9 @@ async function until<Value>(what: string, look: () => Promise<Value | undefined>
   }
 }
 
+/** A lamp on the air has its token before the SMS is read. */
+const TYPED: Readonly<Record<string, string>> = { VALID: "accepted", ALREADY_USED: "used already, it came by air" };
+
 const shown = (days: number | "unlimited"): string => (days === "unlimited" ? "for ever" : days.toFixed(1));
 
 const money = (minor: string, currency: string): string => `${currency} ${(Number(minor) / 100).toFixed(2)}`;
@@ -93,7 +96,7 @@ export async function playStory({
     const event = household.lamp.enter(token);
     step(
       "lamp",
-      `${token} typed: ${event.kind === "VALID" ? "accepted" : event.kind}; days left ${shown(daysBefore)} -> ${shown(household.lamp.face().daysLeft)}, light ${household.lamp.face().relayOn ? "on" : "off"}`,
+      `${token} typed: ${TYPED[event.kind] ?? event.kind}; days left ${shown(daysBefore)} -> ${shown(household.lamp.face().daysLeft)}, light ${household.lamp.face().relayOn ? "on" : "off"}`,
     );
   }
 }
