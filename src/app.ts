@@ -33,7 +33,7 @@ import { makeHttp } from "./platform/http.ts";
 import { openJobs } from "./platform/jobs.ts";
 import { makeLog, type Log } from "./platform/log.ts";
 import { alertMessages, placeSource } from "./fleet-rooms.ts";
-import { openGateway, openIngest } from "./ingest-rooms.ts";
+import { openGateway, openIngest, openMetricsDoor } from "./ingest-rooms.ts";
 import { makeModules, type Modules } from "./modules.ts";
 import {
   makeAlertLoop,
@@ -199,6 +199,14 @@ export async function buildApp({
     http.routes.use("/rails", door.router);
     closers.push(door.idle);
     const { credentials } = modules;
+    http.routes.use(
+      openMetricsDoor({
+        ...rooms,
+        ingest: ingestOnce(),
+        authorize: (request) => authorizeOffice(request.get("authorization")),
+        sourceAddress: http.sourceAddress,
+      }),
+    );
     http.routes.use("/devices", makeClaimDoor({ credentials, sourceAddress: http.sourceAddress }));
     http.routes.use(makeDeliveryReportRouter({ secret: config.smsReportSecret ?? "", messaging: modules.messaging }));
     http.routes.use(

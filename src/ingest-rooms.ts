@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Request, Router } from "express";
 import type { Registry } from "prom-client";
 import type { Config } from "./config.ts";
 import { makeCommandLoop } from "./devices/devices.ts";
@@ -11,6 +12,7 @@ import {
   makeGatewayDoor,
   makeIngest,
   makeIngestCounters,
+  makeMetricsDoor,
   makeTakeover,
   type Ingest,
 } from "./telemetry/telemetry.ts";
@@ -57,6 +59,34 @@ export function openIngest({
     }),
   });
   return ingest;
+}
+
+/** OpenPAYGO Metrics over HTTP: what devices lack and ask for comes from the devices' and the contracts' rooms. */
+export function openMetricsDoor({
+  ingest,
+  authorize,
+  sourceAddress,
+  ...rooms
+}: Rooms & {
+  ingest: Ingest;
+  authorize(request: Request): Promise<unknown>;
+  sourceAddress(request: Request): string;
+}): Router {
+  const { modules, clock } = rooms;
+  const { db } = rooms.database;
+  return makeMetricsDoor({
+    clock,
+    ingest,
+    dataFormats: modules.dataFormats,
+    readings: modules.readings,
+    findSpeaker: (serial) => modules.speakers.find(serial),
+    pendingTokens: (query) => modules.devices.pendingTokens(db, query),
+    activeUntil: async (id) => (await modules.credit.activeUntil(db, [id])).get(id),
+    serialsOf: async (numbers) =>
+      new Map([...(await modules.devices.findByNumbers(db, numbers))].map(([number, { serial }]) => [number, serial])),
+    authorize,
+    sourceAddress,
+  });
 }
 
 /** Our own MQTT gateway: frames go to ingest, commands come from the devices' room, and who was shut out is cut off. */

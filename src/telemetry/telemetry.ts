@@ -2,6 +2,7 @@
 export type { DeviceFrame, FrameAdapter, FrameOutcome, FrameRefusal, Quantity, Reading } from "./frames/frame.ts";
 export { QUANTITIES } from "./frames/frame.ts";
 export { makeGatewayDoor } from "./doors/gateway.mqtt.ts";
+export { makeMetricsDoor } from "./doors/metrics.http.ts";
 export { makeTakeover } from "./doors/takeover.jobs.ts";
 export { makeIngestCounters } from "./ingest/counters.ts";
 export { makeDataFormats, type DataFormats } from "./ingest/data-formats.queries.ts";

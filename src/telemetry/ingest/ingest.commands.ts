@@ -1,7 +1,7 @@
 import type { Speaker, Speakers } from "../../devices/devices.ts";
 import type { Clock } from "../../kernel/time.ts";
 import { makeTwoAges } from "../../platform/two-ages.ts";
-import type { FrameContext, FrameOutcome, FrameRefusal, RawFrame } from "../frames/frame.ts";
+import type { DeviceFrame, FrameContext, FrameOutcome, FrameRefusal, RawFrame } from "../frames/frame.ts";
 import type { Heard, Message, ReadFrame, Taken } from "./group.ts";
 import { makeLane, type LaneObserver } from "./lane.jobs.ts";
 
@@ -14,13 +14,18 @@ export interface Ingest {
    * refused is set aside with its reason and resolves too: it is kept, and the device need not send it again. While the database
    * is away it waits. Rejects with `IngestFull` when too much waits already, and when the program stops.
    */
-  take(raw: RawFrame, source: string): Promise<Taken>;
+  take(raw: RawFrame, source: string, options?: TakeOptions): Promise<Taken>;
   /** Keeps a frame that its door already refused, for an engineer to read. */
   setAside(raw: RawFrame, refusal: FrameRefusal, source: string): Promise<Taken>;
   /** Messages and their bytes that are not committed yet. */
   inFlight(): { readonly messages: number; readonly bytes: number };
   /** Ends what is being written. What waits behind it rejects. */
   close(): Promise<void>;
+}
+
+export interface TakeOptions {
+  /** Looks at what was read before any of it is stored; what it throws, `take` rejects with. */
+  admit?(frames: readonly DeviceFrame[]): void;
 }
 
 export interface IngestObserver extends LaneObserver {
@@ -111,6 +116,12 @@ export function makeIngest({
     }
   }
 
+  async function readAdmitted(raw: RawFrame, options: TakeOptions | undefined): Promise<FrameOutcome> {
+    const outcome = await readWhole(raw);
+    if (outcome.ok) options?.admit?.(outcome.frames);
+    return outcome;
+  }
+
   function readOnce(raw: RawFrame): { outcome: FrameOutcome; serials: Set<string>; formats: Set<number> } {
     const serials = new Set<string>();
     const formats = new Set<number>();
@@ -189,7 +200,7 @@ export function makeIngest({
   }
 
   return {
-    take: (raw, source) => within(raw, source, () => readWhole(raw)),
+    take: (raw, source, options) => within(raw, source, () => readAdmitted(raw, options)),
     setAside: (raw, refusal, source) => within(raw, source, () => Promise.resolve({ ok: false, refusal })),
     inFlight: () => ({ messages, bytes }),
     async close() {

@@ -42,6 +42,13 @@ export interface Readings {
     first: number;
     after?: Date | undefined;
   }): Promise<readonly StoredReading[]>;
+  /** Of one device, or of all, oldest first. */
+  readingsBetween(query: {
+    deviceNumber?: number | undefined;
+    from: Date;
+    to: Date;
+    limit: number;
+  }): Promise<readonly (StoredReading & { readonly deviceNumber: number })[]>;
   /** Of one device, or of all, the newest first. `before` is the id of the last one seen. */
   eventsOf(query: {
     deviceNumber?: number | undefined;
@@ -76,6 +83,13 @@ export function makeReadings({ db }: { db: Db }): Readings {
         where device = ${deviceNumber} and ${start} and at >= ${instant(from)} and at < ${instant(to)}
         order by at limit ${Math.min(first, PAGE_MAX)}`);
       return rows.map(readingOf);
+    },
+    async readingsBetween({ deviceNumber, from, to, limit }) {
+      const ofDevice = deviceNumber === undefined ? sql`true` : sql`device = ${deviceNumber}`;
+      const rows = await db.execute<ReadingRow & { device: number }>(sql`
+        select at, device, ${COLUMNS}, extra from telemetry.readings
+        where at >= ${instant(from)} and at < ${instant(to)} and ${ofDevice} order by at, device limit ${limit}`);
+      return rows.map((row) => ({ ...readingOf(row), deviceNumber: row.device }));
     },
     async eventsOf({ deviceNumber, first, before }) {
       const rows = await db.execute<EventRow>(sql`

@@ -188,7 +188,8 @@ describe("who may speak", () => {
       "$SYS/#",
       "+/+/+/cmd",
     ];
-    for (const topic of wanted) await expect(client.subscribeAsync(topic, { qos: 1 })).rejects.toThrow("Unspecified error");
+    for (const topic of wanted)
+      await expect(client.subscribeAsync(topic, { qos: 1 })).rejects.toThrow("Unspecified error");
     await expect(client.subscribeAsync(`paygo/v1/${serial}/cmd`, { qos: 1 })).resolves.toHaveLength(1);
   });
 
@@ -242,9 +243,9 @@ describe("connections", () => {
         select connection from telemetry.states s join devices.devices d on d.number = s.device where d.serial = ${serial}`);
       return row?.connection;
     };
-    const will = { topic, payload: Buffer.from('{"state":"offline"}'), qos: 1, retain: true } as const;
+    const will = { topic, payload: Buffer.from('{"status":"offline"}'), qos: 1, retain: true } as const;
     const client = await signIn(serial, { will });
-    await client.publishAsync(topic, '{"state":"online"}', { qos: 1, retain: true });
+    await client.publishAsync(topic, '{"status":"online"}', { qos: 1, retain: true });
     expect(await stated()).toBe("online");
     client.stream.destroy();
     await until(async () => (await stated()) === "offline");
@@ -253,12 +254,12 @@ describe("connections", () => {
   test("a second connection of a device ends the first, without telling that the device is gone", async () => {
     const serial = await newSerial();
     const topic = `paygo/v1/${serial}/status`;
-    const will = { topic, payload: Buffer.from('{"state":"offline"}'), qos: 1, retain: true } as const;
+    const will = { topic, payload: Buffer.from('{"status":"offline"}'), qos: 1, retain: true } as const;
     const first = await signIn(serial, { will });
     const closed = closeOf(first);
     const second = await signIn(serial, { will });
     await closed;
-    await second.publishAsync(topic, '{"state":"online"}', { qos: 1 });
+    await second.publishAsync(topic, '{"status":"online"}', { qos: 1 });
     const [row] = await database.current.db.execute<{ connection: string }>(sql`
       select connection from telemetry.states s join devices.devices d on d.number = s.device where d.serial = ${serial}`);
     expect(row?.connection).toBe("online");
