@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { sql } from "drizzle-orm";
 import { makeCredentials, makeDevices, type Credentials } from "../../src/devices/devices.ts";
 import { makeKeySeal } from "../../src/devices/key-seal.ts";
 import { makeIds } from "../../src/kernel/ids.ts";
@@ -37,6 +38,10 @@ export interface Office {
   /** Other credentials for a device; answers its new password. */
   rotate(serial: string): Promise<string>;
   revoke(serial: string): Promise<void>;
+  /** Resolves when every change before it was heard by whoever listens: changes are heard in the order of their commits. */
+  heard(): Promise<void>;
+  /** Hears of changes, as gateways do. */
+  listen(changed: (serial: string) => void): Promise<() => Promise<void>>;
 }
 
 export function makeOffice(database: Database): Office {
@@ -51,6 +56,7 @@ export function makeOffice(database: Database): Office {
     brokerUrl: () => "mqtt://127.0.0.1",
     audit: () => Promise.resolve(),
   });
+  const markers = new Map<string, () => void>();
   const act = (serial: string) => ({ serials: [serial], actor: "test", reason: "contract" });
   const provision = async (serial: string): Promise<string> => {
     const [given] = await database.db.transaction((tx) => credentials.provision(tx, act(serial)));
@@ -71,6 +77,19 @@ export function makeOffice(database: Database): Office {
     async revoke(serial) {
       await database.db.transaction((tx) => credentials.revoke(tx, act(serial)));
     },
+    async heard() {
+      const marker = `marker-${randomUUID()}`;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      markers.set(marker, resolve);
+      await database.db.execute(sql`select pg_notify('devices_speakers', ${marker})`);
+      await promise;
+    },
+    listen: (changed) =>
+      credentials.listen((serial) => {
+        const marker = markers.get(serial);
+        if (marker === undefined) changed(serial);
+        else marker();
+      }),
   };
 }
 

@@ -30,7 +30,7 @@ async function openMosquitto(): Promise<MqttPlace> {
     control: openDynamicSecurity({ url: broker.controlUrl }),
     books: {
       ...makeBrokerRights({ db: database.current.db, sealingKey: SEALING_KEY }),
-      listen: (changed) => office.credentials.listen(changed),
+      listen: office.listen,
     },
     rights: topicRights,
     gateway,
@@ -58,9 +58,8 @@ async function openMosquitto(): Promise<MqttPlace> {
     office,
     ingest,
     async settled() {
-      // A change is heard of a moment after its commit; the whole comparison asks the books themselves.
+      await office.heard();
       await sync.idle();
-      await sync.reconcile();
     },
     send: (serial, payload) => link.send(serial, "cmd", Buffer.from(payload)),
     async restartGateway() {
