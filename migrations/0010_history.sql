@@ -42,12 +42,12 @@ create function telemetry.drop_followed_days(first_kept date) returns integer
 language plpgsql security definer set search_path = '' set lock_timeout = '2s' as $$
 declare
   name text;
-  day date;
+  held_day date;
   reached bigint;
   is_behind boolean;
   dropped integer := 0;
 begin
-  for name, day in
+  for name, held_day in
     select c.relname, to_date(right(c.relname, 8), 'YYYYMMDD')
     from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'telemetry.readings'::regclass and c.relname ~ '^readings_[0-9]{8}$'
@@ -57,7 +57,7 @@ begin
     begin
       execute format('lock table telemetry.%I in access exclusive mode', name);
       select b.done into reached from telemetry.history_bookmark b where b.history_id is not null;
-      if reached is null or exists (select from telemetry.history_fills f where f.day = drop_followed_days.day and f.filled_at is null)
+      if reached is null or exists (select from telemetry.history_fills f where f.day = held_day and f.filled_at is null)
       then continue; end if;
       execute format('select exists (select from telemetry.%I where batch > $1)', name) into is_behind using reached;
       if is_behind then continue; end if;

@@ -1,0 +1,196 @@
+import { randomUUID } from "node:crypto";
+import { sql } from "drizzle-orm";
+import { describe, expect, test } from "vitest";
+import { DAY_MS, HOUR_MS, makeManualClock, MINUTE_MS } from "../../../src/kernel/time.ts";
+import { isChdbInstalled } from "../../../src/platform/history/chdb-engine.ts";
+import { HistoryAway, openHistory } from "../../../src/platform/history/history.ts";
+import { bindAnew, NotOurHistory } from "../../../src/telemetry/history/binding.client.ts";
+import { takeLock } from "../../../src/telemetry/history/bookmark.store.ts";
+import { rowsOf } from "../../../src/telemetry/history/copy.client.ts";
+import {
+  bucketMs,
+  largestTriangles,
+  lowestAndHighest,
+  type Point,
+} from "../../../src/telemetry/history/down-sample.ts";
+import { askForDays } from "../../../src/telemetry/history/fill.store.ts";
+import { makeFollower } from "../../../src/telemetry/history/follower.jobs.ts";
+import { connectLink } from "../../../src/telemetry/history/link.store.ts";
+import { makeRollupQueries } from "../../../src/telemetry/history/rollup.queries.ts";
+import { makeSeriesQueries } from "../../../src/telemetry/history/series.queries.ts";
+import { useDatabase } from "../../support/database.ts";
+import { useHistory } from "./engine.ts";
+
+const START = Date.parse("2026-01-30T00:00:00Z");
+const VOLTS = (step: number): number => Math.round((12 + Math.sin(step / 20) + ((step * 7_919) % 13) / 20) * 4) / 4;
+
+describe.skipIf(!isChdbInstalled())("history's answers (need the optional package chdb)", () => {
+  const database = useDatabase();
+  const history = useHistory();
+  const clock = makeManualClock(new Date("2026-03-02T06:00:00Z"));
+
+  async function follow(): Promise<void> {
+    const one = makeFollower({
+      connect: () => connectLink(database.url),
+      history: history.current,
+      clock,
+      makeToken: randomUUID,
+    });
+    try {
+      for (let steps = 0; (await one.step()).kind !== "idle"; steps++) if (steps > 200) throw new Error("No end.");
+    } finally {
+      await one.stop();
+    }
+  }
+
+  /** Four days of a device, every ten minutes; its counter begins anew on the third. */
+  async function writeDevice(device: number): Promise<readonly Point[]> {
+    const points = Array.from({ length: 4 * 144 }, (_, step) => ({
+      atMs: START + step * 10 * MINUTE_MS,
+      value: VOLTS(step),
+    }));
+    await database.current.db.transaction(async (tx) => {
+      await tx.execute(sql`select telemetry.ensure_days('2026-01-29', '2026-02-04')`);
+      for (const [step, { atMs, value }] of points.entries())
+        await tx.execute(sql`
+          insert into telemetry.readings (at, device, batch, battery_voltage_v, energy_in_wh)
+          values (to_timestamp(${atMs / 1000}), ${device}, pg_current_xact_id()::text::bigint, ${value}, ${step < 288 ? step * 2 : (step - 288) * 3})`);
+    });
+    return points;
+  }
+
+  const count = async (table: string): Promise<number> => {
+    const [row] = await history.current.use((client) =>
+      rowsOf<{ n: string }>(client, {
+        query: `select toString(${table === "readings" ? "count()" : "sum(readings)"}) as n from washa.${table}`,
+      }),
+    );
+    return Number(row?.n);
+  };
+  const dropDays = (first: string): Promise<unknown> =>
+    database.current.db.execute(sql`select telemetry.drop_followed_days(${first}::date) as dropped`);
+
+  test("a series has the same points whichever store answers, and a range over both is put together", async () => {
+    const points = await writeDevice(1);
+    const { series } = makeSeriesQueries({ db: database.current.db, history: history.current });
+    const ask = {
+      device: 1,
+      quantity: "batteryVoltageV",
+      fromMs: START,
+      toMs: START + 4 * DAY_MS,
+      pointsMax: 100,
+    } as const;
+    const recent = {
+      shape: await series({ ...ask, sampling: "shape" }),
+      extremes: await series({ ...ask, sampling: "extremes" }),
+    };
+    expect(recent.shape.points).toEqual(largestTriangles(points, 100));
+    expect(recent.extremes.points).toEqual(lowestAndHighest(points, { fromMs: START, bucketMs: bucketMs(ask, 100) }));
+    await follow();
+    await dropDays("2026-02-01");
+    const both = await series({ ...ask, sampling: "shape" });
+    expect(both.points.length).toBeGreaterThan(90);
+    expect(both.points.length).toBeLessThanOrEqual(101);
+    expect(both.points.at(0)).toEqual(points.at(0));
+    expect(both.points.at(-1)).toEqual(points.at(-1));
+    await dropDays("2026-03-01");
+    expect((await series({ ...ask, sampling: "shape" })).points).toEqual(recent.shape.points);
+    expect((await series({ ...ask, sampling: "extremes" })).points).toEqual(recent.extremes.points);
+  });
+
+  test("while history is away, recent days are shown and it is said what is missing; older ones are refused", async () => {
+    const away = openHistory({ folder: "nowhere", owns: false });
+    const { series } = makeSeriesQueries({ db: database.current.db, history: away });
+    await database.current.db.execute(sql`select telemetry.ensure_days('2026-02-10', '2026-02-11')`);
+    const keptFrom = Date.parse("2026-02-10T00:00:00Z");
+    const ask = { device: 1, quantity: "batteryVoltageV", pointsMax: 10, sampling: "shape" } as const;
+    expect(await series({ ...ask, fromMs: keptFrom - DAY_MS, toMs: keptFrom + DAY_MS })).toEqual({
+      points: [],
+      missingBeforeMs: keptFrom,
+    });
+    await expect(series({ ...ask, fromMs: keptFrom - DAY_MS, toMs: keptFrom })).rejects.toThrow(HistoryAway);
+    await away.close();
+  });
+
+  test("hours and days carry lows, highs, means and last values, and energy since the period before", async () => {
+    const { rollups, fleetDays } = makeRollupQueries({ history: history.current });
+    const days = await rollups({ device: 1, grain: "day", fromMs: START, toMs: START + 4 * DAY_MS, first: 10 });
+    const values = Array.from({ length: 144 }, (_, step) => VOLTS(step));
+    expect(days[0]).toMatchObject({ startsAtMs: START, readings: 144, energyInWh: 286 });
+    expect(days[0]?.figures.batteryVoltageV.min).toBe(Math.min(...values));
+    expect(days[0]?.figures.batteryVoltageV.max).toBe(Math.max(...values));
+    expect(days[0]?.figures.batteryVoltageV.last).toBe(values.at(-1));
+    expect(days[0]?.figures.batteryVoltageV.mean).toBeCloseTo(values.reduce((sum, value) => sum + value) / 144, 6);
+    expect(days[0]?.figures.panelPowerW).toEqual({ max: null, mean: null });
+    // The counter began anew on the third day: only what that day saw itself.
+    expect(days.map(({ energyInWh }) => energyInWh)).toEqual([286, 288, 429, 432]);
+    expect(await fleetDays({ fromMs: START, toMs: START + 4 * DAY_MS })).toEqual(
+      days.map(({ startsAtMs, energyInWh }) => ({
+        day: new Date(startsAtMs).toISOString().slice(0, 10),
+        devices: 1,
+        energyInWh,
+        energyOutWh: 0,
+      })),
+    );
+    const page = await rollups({
+      device: 1,
+      grain: "hour",
+      fromMs: START,
+      toMs: START + DAY_MS,
+      first: 3,
+      afterMs: START,
+    });
+    expect(page.map(({ startsAtMs, energyInWh }) => [startsAtMs, energyInWh])).toEqual(
+      [1, 2, 3].map((hour) => [START + hour * HOUR_MS, 12]),
+    );
+  });
+
+  test("a day is dropped from PostgreSQL only when history holds it", async () => {
+    await writeDevice(2);
+    await dropDays("2026-03-01");
+    const held = await database.current.db.execute(sql`select 1 from telemetry.readings where device = 2 limit 1`);
+    expect(held).toHaveLength(1);
+    await follow();
+    await dropDays("2026-03-01");
+    expect(await database.current.db.execute(sql`select 1 from telemetry.readings limit 1`)).toHaveLength(0);
+  });
+
+  test("what went missing in history is filled in again, once, rollups included", async () => {
+    await writeDevice(3);
+    await follow();
+    const before = await count("readings");
+    await history.current.use((client) =>
+      client.command({
+        query: "alter table washa.readings delete where device = 3 and toHour(at) < 9",
+        clickhouse_settings: { mutations_sync: "2" },
+      }),
+    );
+    const { link, close } = await connectLink(database.url);
+    const days = ["2026-01-30", "2026-01-31", "2026-02-01", "2026-02-02"];
+    await askForDays(link, { days, at: clock.now() });
+    await follow();
+    expect(await count("readings")).toBe(before);
+    expect(await count("hours")).toBe(before);
+    expect(await count("days")).toBe(before);
+    await askForDays(link, { days, at: clock.now() });
+    await close();
+    await follow();
+    expect(await count("readings")).toBe(before);
+  });
+
+  test("a database restored into another cluster is not followed until a person says so; then nothing is doubled", async () => {
+    const before = await count("readings");
+    await database.current.db.execute(sql`update telemetry.history_bookmark set system_identifier = '1'`);
+    // As a restore does: the numbers are another cluster's.
+    await database.current.db.execute(sql`update telemetry.readings set batch = 4000000000 + batch`);
+    await expect(follow()).rejects.toThrow(NotOurHistory);
+    const { link, close } = await connectLink(database.url);
+    const pid = await takeLock(link);
+    await bindAnew({ link, pid: pid ?? 0 }, { history: history.current, clock, makeToken: randomUUID });
+    await close();
+    await writeDevice(4);
+    await follow();
+    expect(await count("readings")).toBe(before + 576);
+    expect(await count("hours")).toBe(before + 576);
+  });
+});
