@@ -201,7 +201,8 @@ describe("the running program", () => {
 
   /** What proves a provider, made for this body where it covers it. */
   function proofOf(path: string, raw: string): Record<string, string> {
-    if (path.startsWith("/statements/")) return { authorization: `Bearer ${session}` };
+    if (path.startsWith("/statements/") || path === "/dd" || path === "/device_data")
+      return { authorization: `Bearer ${session}` };
     if (path.startsWith("/rails/flutterwave/")) return { "verif-hash": "an-example-hash" };
     if (path.startsWith("/rails/gsma-mmapi/")) return { "x-api-key": "an-example-key" };
     if (!path.startsWith("/rails/wave/")) return {};
@@ -304,7 +305,7 @@ describe("the running program", () => {
   test.each(operations.filter(({ method }) => method === "GET"))(
     "answers $path as documented",
     async ({ path, operation }) => {
-      const response = await fetch(`${running().url}${path}`);
+      const response = await fetch(`${running().url}${path}${queryOf(operation)}`, { headers: proofOf(path, "") });
       expect(response.status).toBe(200);
       await expectDocumented(response, operation);
     },
