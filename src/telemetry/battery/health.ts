@@ -64,7 +64,8 @@ export interface WeekOfBattery {
   readonly memory: Memory;
   /** What is known at the end of the week; undefined where there is not enough evidence, for the reason in `lacking`. */
   readonly health: StateOfHealth | undefined;
-  readonly lacking: "no_readings" | "never_full" | "too_few_discharges" | "still_learning" | "too_unsure" | undefined;
+  readonly lacking:
+    "no_readings" | "never_full" | "too_few_discharges" | "still_learning" | "too_unsure" | "sensor_broken" | undefined;
   readonly forecast: EndOfLifeForecast | undefined;
   readonly counted: Counted;
   readonly heat: HeatExposure;
@@ -291,7 +292,7 @@ function absolute(
  */
 function youngCapacity(memory: Memory, spec: BatterySpec, bornNew: boolean): Evidence {
   if (bornNew) {
-    const young = whenYoung(memory.learnedWeeks / 2);
+    const young = whenYoung(memory.weeks - memory.weeksSince - memory.learnedWeeks / 2);
     return combineEvidence([young, ...fadeTakenBack(memory)]) ?? young;
   }
   const read = ({ weight, sum }: Memory["byTable"], error: number): readonly Evidence[] =>
@@ -309,9 +310,9 @@ function youngCapacity(memory: Memory, spec: BatterySpec, bornNew: boolean): Evi
  * (calendar: Naumann et al. 2018) and one (use), here three quarters. With L lost now and the share of time to that power
  * gone by in the middle of youth ρ, the level relative to youth is (1 − L) / (1 − ρL), which gives L.
  */
-function fadeTakenBack({ trend, learnedWeeks, weeksSince }: Memory): readonly Evidence[] {
+function fadeTakenBack({ trend, weeks, learnedWeeks, weeksSince }: Memory): readonly Evidence[] {
   if (trend === undefined || weeksSince < learnedWeeks) return [];
-  const rho = (learnedWeeks / 2 / (learnedWeeks + weeksSince)) ** FADE_POWER;
+  const rho = ((weeks - weeksSince - learnedWeeks / 2) / weeks) ** FADE_POWER;
   const level = Math.min(1, trend.level);
   const lost = (rho * (1 - level)) / (1 - rho * level);
   const spread = (rho / (1 - rho)) ** 2 * trend.levelVariance + (lost / 2) ** 2;

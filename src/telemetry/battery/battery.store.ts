@@ -1,0 +1,203 @@
+import { sql } from "drizzle-orm";
+import { rowsTable, type Tx } from "../../platform/database.ts";
+import type { BatterySpec, Chemistry } from "./chemistry-facts.ts";
+import type { Memory } from "./health.ts";
+import type { Life } from "./life.ts";
+import type { BatteryVerdict } from "./verdict.ts";
+import type { Sample } from "./samples.ts";
+
+/** A battery whose next week is due. */
+export interface DueBattery {
+  readonly device: number;
+  /** The Monday of the week to read, as "2026-11-16". */
+  readonly weekOn: string;
+  readonly spec: BatterySpec;
+  readonly bornNew: boolean;
+  readonly memory: Memory | undefined;
+  readonly life: Life | undefined;
+}
+
+/** What is written of one battery and week. */
+export interface ReckonedWeek {
+  readonly device: number;
+  readonly weekOn: string;
+  readonly memory: Memory;
+  readonly life: Life;
+  readonly cycles: number;
+  readonly verdict: BatteryVerdict;
+}
+
+/** Workers take turns: false while another one reckons. Held until the transaction ends, and let go when its process dies. */
+export async function takeTurn(tx: Tx): Promise<boolean> {
+  const [row] = await tx.execute<{ mine: boolean }>(
+    sql`select pg_try_advisory_xact_lock(hashtext('telemetry.battery')) as mine`,
+  );
+  return row?.mine === true;
+}
+
+/**
+ * Batteries whose next week ended by `lastWeekOn`, all with the same week, the oldest one first. A battery that was never read
+ * begins with the week in which its device was first seen, at most `weeksBackMax` weeks ago.
+ */
+export async function findDue(
+  tx: Tx,
+  { lastWeekOn, weeksBackMax, limit }: { lastWeekOn: string; weeksBackMax: number; limit: number },
+): Promise<readonly DueBattery[]> {
+  const rows = await tx.execute<{
+    device: number;
+    week_on: string;
+    chemistry: Chemistry;
+    rated_ah: number;
+    cells: number;
+    born_new: boolean;
+    memory: { memory: Memory; life: Life } | null;
+  }>(sql`
+    with due as (
+      select state.device,
+        coalesce(health.week_on + 7, greatest(
+          date_trunc('week', greatest(state.first_seen_at at time zone 'UTC', own.new_on::timestamp))::date,
+          ${lastWeekOn}::date - 7 * ${weeksBackMax}::integer)) as week_on,
+        coalesce(own.chemistry, model.chemistry) as chemistry,
+        coalesce(own.rated_ah, model.rated_ah) as rated_ah,
+        coalesce(own.cells, model.cells) as cells,
+        own.new_on, health.of_new, health.memory
+      from telemetry.states state
+      left join telemetry.places place on place.device = state.device
+      left join telemetry.battery_models model on model.model = place.model
+      left join telemetry.batteries own on own.device = state.device
+      left join telemetry.battery_health health on health.device = state.device
+      where coalesce(own.chemistry, model.chemistry) is not null
+        and (health.week_on is null or health.week_on < ${lastWeekOn}::date)
+    )
+    select device, week_on::text, chemistry, rated_ah, cells, memory,
+      -- Seen from its youth: the first week read lies within a month of its first day. Once begun, it stays what it was.
+      coalesce(of_new, week_on < new_on + 31, false) as born_new
+    from due
+    where week_on = (select min(week_on) from due) and week_on <= ${lastWeekOn}::date
+    order by device
+    limit ${limit}`);
+  return rows.map((row) => ({
+    device: row.device,
+    weekOn: row.week_on,
+    spec: { chemistry: row.chemistry, ratedAh: row.rated_ah, cells: row.cells },
+    bornNew: row.born_new,
+    memory: row.memory?.memory,
+    life: row.memory?.life,
+  }));
+}
+
+/**
+ * The samples of devices from a week's Monday (UTC) to the next, in no order. Where a device tells no battery current, what the
+ * panel gives and the load does not take stands in for it; a missing current of panel or load is its power over the voltage.
+ */
+export async function readSamples(
+  tx: Tx,
+  { devices, weekOn }: { devices: readonly number[]; weekOn: string },
+): Promise<ReadonlyMap<number, readonly Sample[]>> {
+  const { table } = rowsTable(devices, { device: ["integer", (device) => device] });
+  const rows = await tx.execute<{
+    device: number;
+    at_ms: number;
+    volts: number;
+    amperes: number | null;
+    temperature_c: number | null;
+    panel_a: number | null;
+    load_a: number | null;
+  }>(sql`
+    select device, (extract(epoch from at) * 1000)::double precision as at_ms, battery_voltage_v as volts,
+      coalesce(battery_current_a, panel_a - load_a) as amperes, battery_temperature_c as temperature_c, panel_a, load_a
+    from (
+      select reading.*,
+        coalesce(panel_current_a, panel_power_w / nullif(battery_voltage_v, 0)) as panel_a,
+        coalesce(load_current_a, load_power_w / nullif(battery_voltage_v, 0)) as load_a
+      from telemetry.readings reading
+      where at >= ${`${weekOn} 00:00:00+00`}::timestamptz and at < ${`${weekOn} 00:00:00+00`}::timestamptz + interval '7 days'
+        and device in (select device from ${table} as wanted (device))
+    ) told
+    where battery_voltage_v is not null and coalesce(battery_current_a, panel_a - load_a) is not null`);
+  const samples = new Map<number, Sample[]>(devices.map((device) => [device, []]));
+  for (const row of rows)
+    samples.get(row.device)?.push({
+      atMs: row.at_ms,
+      volts: row.volts,
+      amperes: row.amperes ?? Number.NaN,
+      temperatureC: row.temperature_c ?? Number.NaN,
+      panelA: row.panel_a ?? Number.NaN,
+      loadA: row.load_a ?? Number.NaN,
+    });
+  return samples;
+}
+
+/** Writes a batch of weeks. One that was written before, by a run that died after its commit, stays as it is. */
+export async function writeWeeks(tx: Tx, weeks: readonly ReckonedWeek[]): Promise<number> {
+  const verdict =
+    <Value>(pick: (verdict: BatteryVerdict) => Value) =>
+    (week: ReckonedWeek) =>
+      pick(week.verdict);
+  const { names, table } = rowsTable(weeks, {
+    device: ["integer", ({ device }) => device],
+    week_on: ["text", ({ weekOn }) => weekOn],
+    memory: ["jsonb", ({ memory, life }) => ({ memory, life })],
+    share: ["double precision", verdict(({ health }) => health?.share)],
+    share_least: ["double precision", verdict(({ health }) => health?.least)],
+    share_most: ["double precision", verdict(({ health }) => health?.most)],
+    lacking: ["text", verdict(({ lacking }) => lacking)],
+    of_new: ["boolean", verdict(({ ofNew }) => ofNew)],
+    weeks_10: ["integer", verdict(({ forecast }) => forecast?.weeks10)],
+    weeks_50: ["integer", verdict(({ forecast }) => forecast?.weeks50)],
+    weeks_90: ["integer", verdict(({ forecast }) => forecast?.weeks90)],
+    within_8: ["double precision", verdict(({ forecast }) => forecast?.within8Weeks)],
+    within_26: ["double precision", verdict(({ forecast }) => forecast?.within26Weeks)],
+    reasons: ["jsonb", verdict(({ reasons }) => reasons)],
+    sizing: ["text", verdict(({ sizing }) => sizing)],
+    evidence: ["jsonb", verdict(({ evidence }) => evidence)],
+    resistance_growth: ["double precision", verdict(({ evidence }) => evidence.resistanceGrowth)],
+    cycles: ["double precision", ({ cycles }) => cycles],
+  });
+  const written = await tx.execute<{ device: number }>(sql`
+    with given as (select * from ${table} as given (${names})),
+    course as (
+      insert into telemetry.battery_weeks (device, week_on, share, share_least, share_most, resistance_growth, cycles)
+      select device, week_on::date, share, share_least, share_most, resistance_growth, cycles from given
+      on conflict (device, week_on) do nothing
+    )
+    insert into telemetry.battery_health as kept
+      (device, week_on, memory, share, share_least, share_most, lacking, of_new, weeks_10, weeks_50, weeks_90, within_8, within_26,
+       reasons, sizing, evidence)
+    select device, week_on::date, memory, share, share_least, share_most, lacking, of_new, weeks_10, weeks_50, weeks_90,
+      within_8, within_26, array(select jsonb_array_elements_text(reasons)), sizing, evidence
+    from given
+    on conflict (device) do update set
+      week_on = excluded.week_on, memory = excluded.memory, share = excluded.share, share_least = excluded.share_least,
+      share_most = excluded.share_most, lacking = excluded.lacking, of_new = excluded.of_new, weeks_10 = excluded.weeks_10,
+      weeks_50 = excluded.weeks_50, weeks_90 = excluded.weeks_90, within_8 = excluded.within_8, within_26 = excluded.within_26,
+      reasons = excluded.reasons, sizing = excluded.sizing, evidence = excluded.evidence
+    where kept.week_on < excluded.week_on
+    returning device`);
+  return written.length;
+}
+
+/** Says what battery a model has; the latest word counts. */
+export async function writeModel(tx: Tx, model: string, spec: BatterySpec): Promise<void> {
+  await tx.execute(sql`
+    insert into telemetry.battery_models (model, chemistry, rated_ah, cells)
+    values (${model}, ${spec.chemistry}, ${spec.ratedAh}, ${spec.cells})
+    on conflict (model) do update set chemistry = excluded.chemistry, rated_ah = excluded.rated_ah, cells = excluded.cells`);
+}
+
+/** Says what is particular of a device's battery. */
+export async function writeBattery(
+  tx: Tx,
+  { device, spec, newOn }: { device: number; spec: BatterySpec | undefined; newOn: string | undefined },
+): Promise<void> {
+  await tx.execute(sql`
+    insert into telemetry.batteries (device, chemistry, rated_ah, cells, new_on)
+    values (${device}, ${spec?.chemistry ?? null}, ${spec?.ratedAh ?? null}, ${spec?.cells ?? null}, ${newOn ?? null}::date)
+    on conflict (device) do update set
+      chemistry = excluded.chemistry, rated_ah = excluded.rated_ah, cells = excluded.cells, new_on = excluded.new_on`);
+}
+
+/** Forgets what was learned, as after a change of battery. The course of the weeks stays. */
+export async function forget(tx: Tx, device: number): Promise<void> {
+  await tx.execute(sql`delete from telemetry.battery_health where device = ${device}`);
+}
