@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Counter, Gauge, Registry } from "prom-client";
 import { sql } from "drizzle-orm";
 import { actorOf, NotSignedIn } from "./access/access.ts";
+import { brokerUrlOf, openBroker, openBrokerAuth } from "./broker-rooms.ts";
 import type { AppRole, Config } from "./config.ts";
 import { makeClaimDoor, makeTokenFallback, type TokenFallback } from "./devices/devices.ts";
 import { bearerToken } from "./graphql/context.ts";
@@ -33,6 +34,7 @@ import { makeHttp } from "./platform/http.ts";
 import { openJobs } from "./platform/jobs.ts";
 import { makeLog, type Log } from "./platform/log.ts";
 import { alertMessages, placeSource } from "./fleet-rooms.ts";
+import { openHistoryRooms, type HistoryRooms } from "./history-rooms.ts";
 import { openGateway, openIngest, openMetricsDoor } from "./ingest-rooms.ts";
 import { makeModules, type Modules } from "./modules.ts";
 import {
@@ -58,6 +60,7 @@ export interface App extends Modules {
   readonly sweeper: Sweeper;
   /** Writes customers whose devices did not take their tokens by air. */
   readonly tokenFallback: TokenFallback;
+  readonly history: HistoryRooms;
   /** Ports in use, once started. */
   readonly ports: { http: number | undefined; mqtt: number | undefined };
   start(): Promise<void>;
@@ -96,8 +99,7 @@ export async function buildApp({
   const ports: App["ports"] = { http: undefined, mqtt: undefined };
   const publicUrl = (): string =>
     config.publicUrl ?? `http://${config.httpHost}:${String(ports.http ?? config.httpPort)}`;
-  const brokerUrl = (): string =>
-    config.mqttPublicUrl ?? `mqtt://${config.httpHost}:${String(ports.mqtt ?? config.mqttPort)}`;
+  const brokerUrl = (): string => brokerUrlOf(config, ports.mqtt);
   const modules = makeModules({ config, database, clock, makeId, publicUrl, brokerUrl, outbound });
   const registry = new Registry();
   const counters = makeCounters(registry, database);
@@ -173,6 +175,7 @@ export async function buildApp({
     onFault: (error) => log.warn({ error }, "Tokens that did not arrive by air wait to be written; it is tried again."),
   });
   const rooms = { config, modules, database, clock, log };
+  const history = openHistoryRooms({ ...rooms, roles, registry });
   let ingest: Ingest | undefined;
   const closers: (() => Promise<unknown>)[] = [];
   let stopping: Promise<void> | undefined;
@@ -207,6 +210,8 @@ export async function buildApp({
         sourceAddress: http.sourceAddress,
       }),
     );
+    const brokerAuth = openBrokerAuth(rooms);
+    if (brokerAuth !== undefined) http.routes.use("/mqtt", brokerAuth);
     http.routes.use("/devices", makeClaimDoor({ credentials, sourceAddress: http.sourceAddress }));
     http.routes.use(makeDeliveryReportRouter({ secret: config.smsReportSecret ?? "", messaging: modules.messaging }));
     http.routes.use(
@@ -306,6 +311,11 @@ export async function buildApp({
   }
 
   async function startGateway(): Promise<void> {
+    if (config.mqttUrl !== undefined) {
+      const broker = await openBroker({ ...rooms, url: config.mqttUrl, ingest: ingestOnce() });
+      closers.unshift(broker.close);
+      return;
+    }
     const gateway = await openGateway({ ...rooms, ingest: ingestOnce() });
     ports.mqtt = gateway.port;
     // Before ingest, which its devices wait for.
@@ -323,6 +333,7 @@ export async function buildApp({
     requestLoop,
     sweeper,
     tokenFallback,
+    history,
     ports,
     async start() {
       if (roles.includes("api")) await mountDoors();
@@ -334,12 +345,13 @@ export async function buildApp({
         closers.push(settleLoop.stop);
       }
       if (roles.includes("worker")) await startWorker(database.url);
+      history.start();
     },
     stop() {
       stopping ??= (async () => {
         // Doors close first, then the loops behind them: what was acknowledged is already committed.
         const results: PromiseSettledResult<unknown>[] = [];
-        for (const close of closers) results.push(...(await Promise.allSettled([close()])));
+        for (const close of [...closers, history.stop]) results.push(...(await Promise.allSettled([close()])));
         await database.close();
         for (const result of results)
           if (result.status === "rejected")

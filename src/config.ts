@@ -6,8 +6,9 @@ import { parseCurrency, type Currency } from "./kernel/money.ts";
 import { parseZone } from "./kernel/time.ts";
 import { parseChannels } from "./payments/channel-config.ts";
 import type { ChannelConfig } from "./payments/payments.ts";
+import { parseClientName, parseTopicFilter } from "./telemetry/broker/topics.ts";
 
-export const ROLES = ["api", "gateway", "settle", "worker"] as const;
+export const ROLES = ["api", "gateway", "settle", "worker", "history"] as const;
 export type AppRole = (typeof ROLES)[number];
 
 /** Everything the environment decides, parsed once and frozen. Secrets stand only here. */
@@ -16,6 +17,9 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   /** Jobs on Redis; undefined means on PostgreSQL. */
   readonly redisUrl: string | undefined;
+  /** History on a ClickHouse server; undefined means the embedded one. */
+  readonly clickhouseUrl: string | undefined;
+  readonly clickhouseCluster: string | undefined;
   readonly httpHost: string;
   readonly httpPort: number;
   readonly mqttPort: number;
@@ -29,6 +33,8 @@ export interface Config {
   readonly mqttName: string;
   /** Topic filters besides those of devices: vendors' own, bridges. */
   readonly mqttTopics: readonly string[];
+  /** Whether readings must be signed by the device's key although its connection is known. */
+  readonly signedFrames: "optional" | "required";
   /** Shared with a broker that asks us over HTTP who may speak. */
   readonly mqttAuthSecret: string | undefined;
   /** Whether tokens are sent to devices that can be reached: never, besides the SMS, or instead of it while that works. */
@@ -92,6 +98,8 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   DATABASE_URL:
     "PostgreSQL to use, as postgres://user:password@host:5432/database. Default of `start`: an embedded one.",
   REDIS_URL: "Redis for the job queue, as redis://host:6379. Default: the queue lives in PostgreSQL.",
+  CLICKHOUSE_URL: "ClickHouse for long history, as http://user:password@host:8123/database. Default: an embedded one.",
+  CLICKHOUSE_CLUSTER: "Name of its cluster, to lay tables out over all of its servers. Default: one server.",
   WASHA_HTTP_PORT: "Port of the HTTP doors (4000).",
   WASHA_HTTP_HOST: "Address they listen on (127.0.0.1; 0.0.0.0 in a container).",
   MQTT_URL:
@@ -102,6 +110,8 @@ export const VARIABLES: Readonly<Record<string, string>> = {
     "Name of this process at the broker of MQTT_URL: each its own, the same after every start (the host's name).",
   WASHA_MQTT_TOPICS:
     "Further topic filters to take from the broker of MQTT_URL, separated by commas, such as spBv1.0/#.",
+  WASHA_SIGNED_FRAMES:
+    "required: readings count only when the device's key signed them, so that a broker outside can forge none. optional (the default): the connection vouches too.",
   WASHA_MQTT_AUTH_SECRET:
     "Secret with which EMQX or RabbitMQ asks /mqtt/... who may speak: 16 to 128 letters, digits, _ or -. Not set: those doors are shut.",
   WASHA_MQTT_PORT: "Port of the MQTT gateway (1883).",
@@ -186,13 +196,19 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   const config: Config = {
     databaseUrl: url("DATABASE_URL", ["postgres:", "postgresql:"]),
     redisUrl: url("REDIS_URL", ["redis:", "rediss:"]),
+    clickhouseUrl: url("CLICKHOUSE_URL", ["http:", "https:"]),
+    clickhouseCluster: text("CLICKHOUSE_CLUSTER"),
     httpHost: text("WASHA_HTTP_HOST") ?? "127.0.0.1",
     httpPort: whole("WASHA_HTTP_PORT", 4000, { least: 0, most: 65_535 }),
     mqttPort: whole("WASHA_MQTT_PORT", 1883, { least: 0, most: 65_535 }),
     mqttUrl: url("MQTT_URL", MQTT_PROTOCOLS),
     mqttControlUrl: url("MQTT_CONTROL_URL", MQTT_PROTOCOLS),
-    mqttName: attempt("WASHA_MQTT_NAME", `washa-${hostname()}`, checkMqttName),
-    mqttTopics: attempt<readonly string[]>("WASHA_MQTT_TOPICS", [], (value) => list(value).map(checkTopicFilter)),
+    mqttName: attempt("WASHA_MQTT_NAME", `washa-${hostname()}`, parseClientName),
+    mqttTopics: attempt<readonly string[]>("WASHA_MQTT_TOPICS", [], (value) => list(value).map(parseTopicFilter)),
+    signedFrames: attempt<"optional" | "required">("WASHA_SIGNED_FRAMES", "optional", (value) => {
+      if (value !== "optional" && value !== "required") throw new Error("optional or required is needed.");
+      return value;
+    }),
     mqttAuthSecret: attempt<string | undefined>("WASHA_MQTT_AUTH_SECRET", undefined, (value) =>
       secret("WASHA_MQTT_AUTH_SECRET", value),
     ),
@@ -326,21 +342,6 @@ function checkUrl(value: string, protocols: readonly string[]): string {
   const parsed = URL.canParse(value) ? new URL(value) : undefined;
   if (parsed === undefined || !protocols.includes(parsed.protocol))
     throw new Error(`a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(" or ")} is needed.`);
-  return value;
-}
-
-function checkMqttName(value: string): string {
-  if (!/^[\w.-]{1,60}$/.test(value)) throw new Error("1 to 60 letters, digits, dots, _ or - are needed.");
-  return value;
-}
-
-function checkTopicFilter(value: string): string {
-  // A plus or a hash stands for whole levels; sharing is added by the program itself.
-  const isWhole = value
-    .split("/")
-    .every((level, at, all) => /^[^+#]*$|^\+$/.test(level) || (level === "#" && at === all.length - 1));
-  if (!isWhole || value.startsWith("$"))
-    throw new Error(`"${value}" is not a topic filter such as spBv1.0/# or N/+/system/0/Serial.`);
   return value;
 }
 

@@ -35,7 +35,7 @@ export function openIngest({
   const { config, modules, database, clock, log } = rooms;
   const reader = makeFrameReader({
     allowSimpleAuth: config.metricsSimpleAuth,
-    signatureOnConnection: "optional",
+    signatureOnConnection: config.signedFrames,
   });
   const warned = new Map<string, number>();
   const ingest: Ingest = makeIngest({

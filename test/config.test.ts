@@ -79,6 +79,7 @@ describe("a wrong variable is refused by its name, with what would do", () => {
     ["WASHA_MQTT_NAME", "two words", "letters"],
     ["WASHA_MQTT_TOPICS", "spBv1.0/#/more", "topic filter"],
     ["WASHA_MQTT_TOPICS", "$SYS/#", "topic filter"],
+    ["WASHA_SIGNED_FRAMES", "yes", "optional or required"],
     ["WASHA_MQTT_AUTH_SECRET", "short", "16 to 128"],
     ["WASHA_HTTP_PORT", "http", "0 to 65535"],
     ["WASHA_HTTP_PORT", "-1", "0 to 65535"],

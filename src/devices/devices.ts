@@ -45,6 +45,7 @@ export { commandAnswer, commandBody, commandMessage, type CommandBody, type Comm
 export { makeCommandLoop, type CommandLoop } from "./commands.jobs.ts";
 export { makeTokenFallback, type TokenFallback } from "./token-fallback.jobs.ts";
 export { makeClaimDoor } from "./claim.http.ts";
+export { makeBrokerRights, type BrokerAccount, type BrokerRights } from "./broker-rights.queries.ts";
 
 /** Where a device is, as far as somebody said so. */
 export interface Whereabouts {

@@ -27,3 +27,20 @@ export function readContentType(contentType: string | undefined): "json" | "cbor
   const name = contentType?.split(";")[0]?.trim().toLowerCase().replace("application/", "");
   return name === "json" || name === "cbor" ? name : undefined;
 }
+
+/** A filter of topics that are not devices' own. Throws with what would do. */
+export function parseTopicFilter(text: string): string {
+  const isWhole = text
+    .split("/")
+    .every((level, at, all) => /^([^+#]*|[+])$/.test(level) || (level === "#" && at === all.length - 1));
+  // What begins with a dollar is the broker's own; sharing is added by the program itself.
+  if (!isWhole || text.startsWith("$"))
+    throw new Error(`"${text}" is not a topic filter such as spBv1.0/# or N/+/system/0/Serial.`);
+  return text;
+}
+
+/** The name of a process at the broker, to which a number is added. Throws with what would do. */
+export function parseClientName(text: string): string {
+  if (!/^[\w.-]{1,60}$/.test(text)) throw new Error("1 to 60 letters, digits, dots, _ or - are needed.");
+  return text;
+}
