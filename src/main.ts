@@ -245,7 +245,7 @@ function program(): Command {
     .option("--roles <names>", `what this process does: ${ROLES.join(", ")}, or all`, "all")
     .addHelpText(
       "after",
-      "\napi: HTTP doors and GraphQL. gateway: MQTT. settle: the settle loop. worker: outbox and messages.",
+      "\napi: HTTP doors and GraphQL. gateway: MQTT. settle: the settle loop. worker: outbox and messages. history: copies readings to history, and runs its embedded engine.",
     )
     .action(serve);
   washa

@@ -26,6 +26,14 @@ export async function nextOpenDay(link: Link): Promise<string | undefined> {
   return row?.day;
 }
 
+/** Of these days, how many are still to be compared. */
+export async function countOpenDays(link: Link, { from, to }: { from: string; to: string }): Promise<number> {
+  const [row] = await link<{ count: string }[]>`
+    select count(*)::text as count from telemetry.history_fills
+    where filled_at is null and day between ${from}::date and ${to}::date`;
+  return Number(row?.count ?? 0);
+}
+
 export async function closeDay(link: Link, { day, rows, at }: { day: string; rows: number; at: Date }): Promise<void> {
   await link`update telemetry.history_fills set filled_at = ${at}, rows_copied = ${rows} where day = ${day}::date`;
 }

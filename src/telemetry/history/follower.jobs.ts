@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Clock } from "../../kernel/time.ts";
-import type { History } from "../../platform/history/history.ts";
+import { HistoryAway, type History } from "../../platform/history/history.ts";
 import { migrateHistory } from "../../platform/history/migrate.ts";
 import { beginBinding, NotOurHistory } from "./binding.client.ts";
 import {
@@ -57,6 +57,7 @@ export interface FollowerOptions {
   readonly makeToken: () => string;
   /** Of a range; see ROWS_MAX. */
   readonly rowsMax?: number;
+  readonly onMoved?: (rows: number) => void;
   readonly onFault?: (error: unknown) => void;
   readonly onRefused?: (refusal: NotOurHistory) => void;
   readonly at?: (death: Death) => Promise<void>;
@@ -116,6 +117,8 @@ export function makeFollower(options: FollowerOptions): Follower {
   }
 
   async function step(): Promise<Step> {
+    const absence = history.absence();
+    if (absence !== undefined) throw new HistoryAway(absence);
     try {
       const holder = await hold();
       if (holder === undefined) return { kind: "elsewhere" };
@@ -215,9 +218,10 @@ export function makeFollower(options: FollowerOptions): Follower {
     for (let failures = 0; !isStopped;) {
       let pause = 0;
       try {
-        const { kind } = await step();
+        const done = await step();
         failures = 0;
-        if (kind === "idle" || kind === "elsewhere") pause = IDLE_PAUSE_MS;
+        if ("rows" in done) options.onMoved?.(done.rows);
+        else pause = IDLE_PAUSE_MS;
       } catch (error) {
         if (error instanceof NotOurHistory) options.onRefused?.(error);
         else if (!(error instanceof LockLost)) onFault(error);
