@@ -35,7 +35,6 @@ import { openJobs } from "./platform/jobs.ts";
 import { makeLog, type Log } from "./platform/log.ts";
 import { alertMessages, placeSource } from "./fleet-rooms.ts";
 import { openHistoryRooms, type HistoryRooms } from "./history-rooms.ts";
-import { openHistoryRooms, type HistoryRooms } from "./history-rooms.ts";
 import { openGateway, openIngest, openMetricsDoor } from "./ingest-rooms.ts";
 import { makeModules, type Modules } from "./modules.ts";
 import {
@@ -61,7 +60,6 @@ export interface App extends Modules {
   readonly sweeper: Sweeper;
   /** Writes customers whose devices did not take their tokens by air. */
   readonly tokenFallback: TokenFallback;
-  readonly history: HistoryRooms;
   readonly history: HistoryRooms;
   /** Ports in use, once started. */
   readonly ports: { http: number | undefined; mqtt: number | undefined };
@@ -177,7 +175,6 @@ export async function buildApp({
     onFault: (error) => log.warn({ error }, "Tokens that did not arrive by air wait to be written; it is tried again."),
   });
   const rooms = { config, modules, database, clock, log };
-  const history = openHistoryRooms({ ...rooms, roles, registry });
   const history = openHistoryRooms({ ...rooms, roles, registry });
   let ingest: Ingest | undefined;
   const closers: (() => Promise<unknown>)[] = [];

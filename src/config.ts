@@ -20,9 +20,6 @@ export interface Config {
   /** History on a ClickHouse server; undefined means the embedded one. */
   readonly clickhouseUrl: string | undefined;
   readonly clickhouseCluster: string | undefined;
-  /** History on a ClickHouse server; undefined means the embedded one. */
-  readonly clickhouseUrl: string | undefined;
-  readonly clickhouseCluster: string | undefined;
   readonly httpHost: string;
   readonly httpPort: number;
   readonly mqttPort: number;
@@ -101,8 +98,6 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   DATABASE_URL:
     "PostgreSQL to use, as postgres://user:password@host:5432/database. Default of `start`: an embedded one.",
   REDIS_URL: "Redis for the job queue, as redis://host:6379. Default: the queue lives in PostgreSQL.",
-  CLICKHOUSE_URL: "ClickHouse for long history, as http://user:password@host:8123/database. Default: an embedded one.",
-  CLICKHOUSE_CLUSTER: "Name of its cluster, to lay tables out over all of its servers. Default: one server.",
   CLICKHOUSE_URL: "ClickHouse for long history, as http://user:password@host:8123/database. Default: an embedded one.",
   CLICKHOUSE_CLUSTER: "Name of its cluster, to lay tables out over all of its servers. Default: one server.",
   WASHA_HTTP_PORT: "Port of the HTTP doors (4000).",
@@ -201,8 +196,6 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   const config: Config = {
     databaseUrl: url("DATABASE_URL", ["postgres:", "postgresql:"]),
     redisUrl: url("REDIS_URL", ["redis:", "rediss:"]),
-    clickhouseUrl: url("CLICKHOUSE_URL", ["http:", "https:"]),
-    clickhouseCluster: text("CLICKHOUSE_CLUSTER"),
     clickhouseUrl: url("CLICKHOUSE_URL", ["http:", "https:"]),
     clickhouseCluster: text("CLICKHOUSE_CLUSTER"),
     httpHost: text("WASHA_HTTP_HOST") ?? "127.0.0.1",
