@@ -5,7 +5,9 @@ import type { App } from "./app.ts";
 import { ConfigRefused, ROLES, VARIABLES, readConfig, requireServing, type AppRole, type Config } from "./config.ts";
 import { formatAccountNumber } from "./credit/account-number.ts";
 import { parseDeviceCsv } from "./devices/device-csv.ts";
+import { addHistoryCommands } from "./history-command.ts";
 import { Refusal } from "./kernel/refusal.ts";
+import type { Tx } from "./platform/database.ts";
 import { FolderInUse } from "./platform/embedded-postgres.ts";
 
 /** How the program ends when a person must do something: the text says what, and no stack trace buries it. */
@@ -113,6 +115,31 @@ async function provisionDevices(app: App, { csv, file }: { csv: string; file: st
     });
   }
   process.stdout.write(`${lines.length - 1} passwords are in ${file}.\n`);
+}
+
+/** Gives labels to devices that nobody speaks for, and new ones to those that were cut off; the codes are told here only. */
+async function printCodes(serials: readonly string[], { reason }: { reason: string }): Promise<void> {
+  const { issued, refused } = await inTransaction((app, tx) =>
+    app.credentials.issueCodes(tx, { serials, actor: "command line", reason }),
+  );
+  for (const { serial, code } of issued) process.stdout.write(`${serial},${code}\n`);
+  for (const [serial, why] of refused) process.stderr.write(`${serial}: ${why}\n`);
+}
+
+async function cutOff(serials: readonly string[], { reason }: { reason: string }): Promise<void> {
+  const done = await inTransaction((app, tx) => app.credentials.revoke(tx, { serials, actor: "command line", reason }));
+  process.stdout.write(`${done} of ${serials.length} devices cut off; the others had no voice.\n`);
+}
+
+async function inTransaction<Result>(work: (app: App, tx: Tx) => Promise<Result>): Promise<Result> {
+  const config = requireServing(readConfig(), []);
+  const { buildApp } = await import("./app.ts");
+  const app = await buildApp({ config, roles: [] });
+  try {
+    return await app.database.db.transaction((tx) => work(app, tx));
+  } finally {
+    await app.stop();
+  }
 }
 
 async function importBook(folder: string, { devices, area }: { devices: string; area: string }): Promise<void> {
@@ -281,6 +308,24 @@ function program(): Command {
     .command("mapping <name> <file>")
     .description("Save how a provider's CSV is read, from a JSON file.")
     .action(saveMapping);
+  const device = washa.command("device").description("Who may speak for a device over MQTT.");
+  device
+    .command("codes <serials...>")
+    .description("Print claim codes for devices that nobody speaks for, as serial,code lines.")
+    .requiredOption("--reason <text>", "why, for the audit")
+    .action(printCodes);
+  device
+    .command("revoke <serials...>")
+    .description("Cut devices off at once, and void their open claim codes.")
+    .requiredOption("--reason <text>", "why, for the audit")
+    .action(cutOff);
+  addHistoryCommands(washa, {
+    config: () => {
+      const config = readConfig();
+      return { ...config, databaseUrl: requireDatabaseUrl(config) };
+    },
+    print: (line) => void process.stdout.write(`${line}\n`),
+  });
   const simulate = washa.command("simulate").description("Stand in for others, to try things out.");
   simulate
     .command("rail [options...]")
