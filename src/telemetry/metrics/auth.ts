@@ -10,10 +10,9 @@
  * a request that was heard could be sent again with its timestamp as its count, or with digits moved from one to the
  * other. Signed timestamps therefore have ten digits and counts at most nine: there is one way to read them.
  */
-import { isAscii } from "node:buffer";
 import type { FrameRefusal, Freshness } from "../frames/frame.ts";
 import type { Envelope } from "./envelope.ts";
-import { escapeSlice } from "./json-scan.ts";
+import { escapeSlice, needsEscapes } from "./json-scan.ts";
 import type { Range } from "./json-scan.ts";
 
 export type Hash = (bytes: Uint8Array) => bigint | undefined;
@@ -60,13 +59,12 @@ export function verifyAuth(
   if (method === "ca" && envelope.requestCount === undefined) {
     return notSigned("Counter auth (ca) signs the request_count, but the request has none.");
   }
-  const isClockSet = (envelope.timestamp ?? SIGNED_TIMESTAMP_MIN) >= SIGNED_TIMESTAMP_MIN;
-  if (!isClockSet && (method === "ta" || method === "da")) {
+  if (signs.timestamp && (envelope.timestamp ?? SIGNED_TIMESTAMP_MIN) < SIGNED_TIMESTAMP_MIN) {
     const detail = `timestamp (ts) is ${envelope.timestamp}, before September 2001: the clock is not set. Leave it out and send request_count (rc).`;
     return { ok: false, reason: "clock_off", detail };
   }
   const freshness: Freshness = {
-    requestTimestamp: signs.timestamp && isClockSet ? envelope.timestamp : undefined,
+    requestTimestamp: signs.timestamp ? envelope.timestamp : undefined,
     requestCount: signs.count ? envelope.requestCount : undefined,
   };
   if (!allowReplayable && freshness.requestTimestamp === undefined && freshness.requestCount === undefined) {
@@ -80,7 +78,7 @@ export function verifyAuth(
   const matches = method === "ra" ? recursiveMatches : plainMatches;
   const order = { hash, given, method };
   let verdict = matches(envelope, { ...order, spell: asSent });
-  if (verdict === false && !isAsciiWire(envelope)) verdict = matches(envelope, { ...order, spell: escapeSlice });
+  if (verdict === false && hasTwoSpellings(envelope)) verdict = matches(envelope, { ...order, spell: escapeSlice });
   if (verdict === undefined) {
     return {
       ok: false,
@@ -114,9 +112,9 @@ interface Check {
 
 const asSent = (json: Uint8Array): Uint8Array => json;
 
-/** Whether data and rows are ASCII as they came, so that there is one way to spell them. */
-function isAsciiWire({ wire, ranges }: Envelope): boolean {
-  return [ranges.data, ranges.history].every((range) => range === undefined || isAscii(wire.text(range)));
+/** Whether data or rows can be spelled in two ways. */
+function hasTwoSpellings({ wire, ranges }: Envelope): boolean {
+  return [ranges.data, ranges.history].some((range) => range !== undefined && needsEscapes(wire.text(range)));
 }
 
 function plainMatches(envelope: Envelope, { hash, given, method, spell }: Check): Verdict {

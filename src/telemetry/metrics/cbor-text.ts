@@ -3,27 +3,26 @@
  *
  * The specification signs "a string encoded in UTF-8 ... in condensed JSON" whatever the encoding, and its reference
  * program, which reads only JSON, signs what Python writes of the decoded values. So does this: floats with the shortest
- * digits that give the same 64-bit value and always a point or an exponent (`12.0`, `1e-05`), texts in ASCII with `\u`
- * escapes, keys in the order sent.
+ * digits that give the same 64-bit value and always a point or an exponent (`12.0`, `1e-05`), keys in the order sent.
+ * Letters past ASCII stand as they are; the signature is tried with them escaped too.
  */
 import { decode } from "cborg";
 import { forEachElement, forEachPair, MAJOR, readHead, readText } from "./cbor-scan.ts";
 import type { Cursor } from "./cbor-scan.ts";
-import { escapeText } from "./json-scan.ts";
 import type { Range } from "./json-scan.ts";
 
 /** The JSON text of the item that lies in `range`. The item must have passed `cborFault`. */
 export function cborSignedText(bytes: Uint8Array, range: Range): Uint8Array {
   const pieces: string[] = [];
   writeItem({ bytes, at: range.start, depth: 0 }, pieces);
-  return Buffer.from(pieces.join(""), "latin1");
+  return Buffer.from(pieces.join(""), "utf8");
 }
 
 function writeItem(cursor: Cursor, pieces: string[]): void {
   const { at, bytes } = cursor;
   switch ((bytes[at] ?? 0) >> 5) {
     case MAJOR.text:
-      pieces.push(pythonText(readText(cursor)));
+      pieces.push(JSON.stringify(readText(cursor)));
       return;
     case MAJOR.list:
       pieces.push("[");
@@ -36,7 +35,7 @@ function writeItem(cursor: Cursor, pieces: string[]): void {
     case MAJOR.map:
       pieces.push("{");
       forEachPair(cursor, (key, index) => {
-        pieces.push(index > 0 ? "," : "", pythonText(key), ":");
+        pieces.push(index > 0 ? "," : "", JSON.stringify(key), ":");
         writeItem(cursor, pieces);
       });
       pieces.push("}");
@@ -58,11 +57,6 @@ function writeScalar(cursor: Cursor): string {
   if (major === MAJOR.simple && info === NULL) return "null";
   const value = decode(bytes.subarray(at, cursor.at)) as number | bigint;
   return major === MAJOR.simple ? pythonFloat(Number(value)) : String(value);
-}
-
-/** A text as Python's json.dumps writes it: everything past ASCII, and DEL, as an escape. */
-function pythonText(text: string): string {
-  return escapeText(JSON.stringify(text));
 }
 
 /** A float as Python's repr writes it: positional from 1e-4 up to 1e16, with at least two digits in an exponent. */

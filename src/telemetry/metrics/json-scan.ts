@@ -181,8 +181,13 @@ function decodeName(bytes: Uint8Array, start: number, end: number): string | und
  * letters. The bytes themselves when they are all ASCII.
  */
 export function escapeSlice(bytes: Uint8Array): Uint8Array {
-  if (!bytes.some((byte) => byte >= 0x7f)) return bytes;
+  if (!needsEscapes(bytes)) return bytes;
   return Buffer.from(escapeText(Buffer.from(bytes).toString("utf8")), "latin1");
+}
+
+/** Whether there is a byte that `escapeSlice` would write in another way: past ASCII, or DEL. */
+export function needsEscapes(bytes: Uint8Array): boolean {
+  return bytes.some((byte) => byte >= 0x7f);
 }
 
 /** JSON text in ASCII. */
