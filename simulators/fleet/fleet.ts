@@ -200,7 +200,10 @@ export function startFleet(settings: FleetSettings): Fleet {
       ...radioCounts,
       ...tally,
       devices: devices.length,
-      livedUntilMs: Math.min(pace.endAtMs, held[0]?.nextAtMs ?? Infinity, moments.first()?.atMs ?? pace.simulatedNow()),
+      livedUntilMs: held.reduce(
+        (earliest, { nextAtMs }) => Math.min(earliest, nextAtMs),
+        Math.min(pace.endAtMs, moments.first()?.atMs ?? pace.simulatedNow()),
+      ),
     }),
     finished: ending.promise,
     stop,
