@@ -82,11 +82,17 @@ export function makeCommandLoop({
   function want(serial: string): void {
     if (stopped || !isHere(serial)) return;
     wanted.add(serial);
+    wake();
+  }
+
+  function wake(): void {
     running ??= Promise.resolve()
       .then(run)
       .catch(onFault)
       .finally(() => {
         running = undefined;
+        // One that came between the last look and this line has nobody else to wake the loop for it.
+        if (!stopped && [...wanted].some((serial) => !busy.has(serial))) wake();
       });
   }
 
@@ -178,10 +184,10 @@ export function makeCommandLoop({
       dueAt.delete(serial);
       want(serial);
     }
+    listening ??= listen();
     ticks += 1;
     if (ticks % TOUCH_EVERY_TICKS === 0) for (const serial of here) markSeen(serial);
     if (ticks % END_EVERY_TICKS === 1) await endAll();
-    listening ??= listen();
   }
 
   function markSeen(serial: string): void {
