@@ -24,7 +24,7 @@ export async function startTestApp({
   env = {},
   outbound = {},
 }: {
-  roles?: readonly ("api" | "settle" | "worker")[];
+  roles?: readonly ("api" | "gateway" | "settle" | "worker")[];
   env?: Record<string, string>;
   /** How providers are called, where a test cannot wait as long as the world does. */
   outbound?: Partial<OutboundSettings>;
