@@ -6,7 +6,10 @@ import {
   type Place,
 } from "../../simulators/fleet/physics/physics.ts";
 import { BLANK_MEMORY, liveWeek } from "../../src/telemetry/battery/health.ts";
+import { addWeek, BLANK_LIFE } from "../../src/telemetry/battery/life.ts";
+import type { FailureReason } from "../../src/telemetry/battery/reasons.ts";
 import type { Sample } from "../../src/telemetry/battery/samples.ts";
+import { judgeWeek } from "../../src/telemetry/battery/verdict.ts";
 
 /** One week of one simulated battery: what was said, and what was true. */
 export interface JudgedWeek {
@@ -21,11 +24,14 @@ export interface JudgedWeek {
   readonly within8: number | undefined;
   readonly within26: number | undefined;
   readonly weeks50: number | undefined;
+  readonly reasons: readonly FailureReason[];
 }
 
 export interface JudgedBattery {
   readonly seed: number;
   readonly chemistry: Chemistry;
+  /** What was wrong with it in the end, besides wear. */
+  readonly fault: string | undefined;
   readonly weeks: readonly JudgedWeek[];
   /** The first week of which the true share of new is below four fifths. */
   readonly endedWeek: number | undefined;
@@ -64,6 +70,7 @@ export function judgeBattery(seed: number, weeksMax: number): JudgedBattery {
   const spec = { chemistry, ratedAh: options.capacityAh, cells: CELLS[chemistry] };
   const weeks: JudgedWeek[] = [];
   let memory = BLANK_MEMORY;
+  let life = BLANK_LIFE;
   let atMs = START_MS;
   let silentUntilMs = 0;
   let endedWeek: number | undefined;
@@ -89,19 +96,22 @@ export function judgeBattery(seed: number, weeksMax: number): JudgedBattery {
     }
     const lived = liveWeek(memory, { raw, spec, bornNew: true });
     ({ memory } = lived);
+    life = addWeek(life, lived, spec);
+    const { health, forecast, reasons } = judgeWeek(lived, life, { spec, bornNew: true });
     const truth = system.truth().shareOfNew;
     if (truth < 0.8) endedWeek ??= week;
     weeks.push({
       week,
       truth,
-      said: lived.health?.share,
-      least: lived.health?.least,
-      most: lived.health?.most,
-      within8: lived.forecast?.within8Weeks,
-      within26: lived.forecast?.within26Weeks,
-      weeks50: lived.forecast?.weeks50,
+      said: health?.share,
+      least: health?.least,
+      most: health?.most,
+      within8: forecast?.within8Weeks,
+      within26: forecast?.within26Weeks,
+      weeks50: forecast?.weeks50,
+      reasons,
     });
     if (truth < REPLACED_BELOW) break;
   }
-  return { seed, chemistry, weeks, endedWeek };
+  return { seed, chemistry, fault: system.truth().cause, weeks, endedWeek };
 }

@@ -7,8 +7,12 @@ export interface FleetScore {
   readonly batteries: number;
   readonly withEvidence: number;
   readonly ended: number;
-  /** Share of batteries whose newest state of health is within five points of the truth. */
-  readonly newestWithin5: number;
+  /** How many states of health stood in the quarterly looks at the fleet … */
+  readonly looks: number;
+  /** … and the share of those within five points of the truth. */
+  readonly looksWithin5: number;
+  /** The share of batteries whose very last one was: most are then falling towards their replacement, faster than ever before. */
+  readonly lastWithin5: number;
   /** The same over all their weeks. */
   readonly weeksWithin5: number;
   readonly error90: number;
@@ -19,7 +23,7 @@ export interface FleetScore {
     readonly chemistry: string;
     readonly batteries: number;
     readonly withEvidence: number;
-    readonly newestWithin5: number;
+    readonly looksWithin5: number;
   }[];
 }
 
@@ -33,6 +37,8 @@ export interface ListScore {
 
 const AHEAD_WEEKS = 8;
 const END = 0.8;
+/** A fleet is looked at once a quarter: neighbouring weeks of one battery are one piece of evidence. */
+const LOOK_WEEKS = 13;
 /** A first warning is right when the end comes eight weeks to a year after it. */
 const FIRST_WEEKS_MAX = 52;
 
@@ -43,18 +49,20 @@ const share = (values: readonly boolean[]): number => values.filter(Boolean).len
 export function scoreFleet(fleet: readonly JudgedBattery[]): FleetScore {
   const known = fleet.filter((battery) => told(battery).length > 0);
   const weeks = known.flatMap((battery) => told(battery));
-  const newest = (batteries: readonly JudgedBattery[]): number =>
-    share(
-      batteries.flatMap((battery) => {
-        const last = told(battery).at(-1);
-        return last === undefined ? [] : [close(last)];
-      }),
+  const looks = (batteries: readonly JudgedBattery[]): readonly boolean[] =>
+    batteries.flatMap((battery) =>
+      told(battery)
+        .filter(({ week }) => week % LOOK_WEEKS === LOOK_WEEKS - 1)
+        .map(close),
     );
+  const last = known.flatMap((battery) => told(battery).at(-1) ?? []);
   return {
     batteries: fleet.length,
     withEvidence: known.length,
     ended: fleet.filter(({ endedWeek }) => endedWeek !== undefined).length,
-    newestWithin5: newest(known),
+    looks: looks(known).length,
+    looksWithin5: share(looks(known)),
+    lastWithin5: share(last.map(close)),
     weeksWithin5: share(weeks.map(close)),
     error90: quantile(
       weeks.map(({ said = 0, truth }) => Math.abs(said - truth)),
@@ -67,7 +75,7 @@ export function scoreFleet(fleet: readonly JudgedBattery[]): FleetScore {
       chemistry,
       batteries: batteries.length,
       withEvidence: batteries.filter((battery) => told(battery).length > 0).length,
-      newestWithin5: newest(batteries),
+      looksWithin5: share(looks(batteries)),
     })),
   };
 }

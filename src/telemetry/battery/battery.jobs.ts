@@ -1,4 +1,4 @@
-import { DAY_MS, type Clock } from "../../kernel/time.ts";
+import { DAY_MS, HOUR_MS, type Clock } from "../../kernel/time.ts";
 import type { Database, Tx } from "../../platform/database.ts";
 import * as store from "./battery.store.ts";
 import { BLANK_MEMORY, liveWeek } from "./health.ts";
@@ -19,6 +19,10 @@ export interface BatteryReckoning {
   once(): Promise<number>;
   /** Until nothing is due. */
   runDue(): Promise<number>;
+  /** Looks every hour, and once at once. */
+  start(): void;
+  /** Ends after the batch under way. */
+  stop(): Promise<void>;
 }
 
 /** A hundred batteries of ten-minute readings are a hundred thousand rows: some tens of megabytes at once. */
@@ -44,11 +48,17 @@ export function makeBatteryReckoning({
   database,
   clock,
   readSamples = store.readSamples,
+  onFault,
 }: {
   database: Database;
   clock: Clock;
   readSamples?: SampleSource;
+  onFault: (error: unknown) => void;
 }): BatteryReckoning {
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> | undefined;
+  let stopping = false;
+
   const once = (): Promise<number> =>
     database.db.transaction(async (tx) => {
       if (!(await store.takeTurn(tx))) return 0;
@@ -66,15 +76,37 @@ export function makeBatteryReckoning({
       await store.writeWeeks(tx, weeks);
       return weeks.length;
     });
+  async function runDue(): Promise<number> {
+    let total = 0;
+    while (!stopping) {
+      const done = await once();
+      if (done === 0) break;
+      total += done;
+    }
+    return total;
+  }
+
+  function round(): void {
+    running ??= runDue()
+      .catch(onFault)
+      .finally(() => {
+        running = undefined;
+      });
+  }
+
   return {
     once,
-    async runDue() {
-      let total = 0;
-      for (;;) {
-        const done = await once();
-        if (done === 0) return total;
-        total += done;
-      }
+    runDue,
+    start() {
+      stopping = false;
+      round();
+      timer ??= setInterval(round, HOUR_MS);
+    },
+    async stop() {
+      stopping = true;
+      clearInterval(timer);
+      timer = undefined;
+      await running;
     },
   };
 }

@@ -65,7 +65,8 @@ export interface BatteryQueries {
 /** From this probability on, a battery is called failing soon: chosen so that four warnings in five are right. */
 export const FAILING_SOON = 0.7;
 const NUMBERS_MAX = 1_000;
-const PAGE_MAX = 100;
+/** One more than a screen's page. */
+const PAGE_MAX = 101;
 const COURSE_WEEKS_MAX = 520;
 
 interface Row extends Record<string, unknown> {

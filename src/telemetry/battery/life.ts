@@ -53,8 +53,8 @@ const LATELY = 1 / 6;
 const YOUNG_WEEKS = 8;
 const SAMPLES_LEAST = 24;
 const LEVELS_KEPT = 5;
-/** A fall of a tenth within a month is no wear: worn batteries need a year for it. */
-const SUDDEN_LOSS = 0.1;
+/** A fall of an eighth within a month is no wear: worn batteries need a year for it. */
+const SUDDEN_LOSS = 0.125;
 /** A shorted cell takes its whole share of the voltage; most of it is enough to be sure. */
 const CELL_GONE = 0.6;
 
