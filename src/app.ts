@@ -40,6 +40,7 @@ import { makeModules, type Modules } from "./modules.ts";
 import {
   makeAlertLoop,
   makeAlertSteps,
+  makeBatteryReckoning,
   makePlaceSync,
   makeTelling,
   makePartitionKeeper,
@@ -285,13 +286,20 @@ export async function buildApp({
       keptDays: config.keptDays,
       onFault: (error) => log.warn({ error }, "The days of telemetry were not looked after."),
     });
+    const batteryReckoning = makeBatteryReckoning({
+      database,
+      clock,
+      onFault: (error) => log.warn({ error }, "Batteries were not reckoned; it is tried again within the hour."),
+    });
     partitions.start();
+    batteryReckoning.start();
     tokenFallback.start();
     await relay.start();
     requestLoop.start();
     alertLoop.start();
     closers.push(
       () => partitions.stop(),
+      () => batteryReckoning.stop(),
       () => tokenFallback.stop(),
       () => alertLoop.stop(),
       () => requestLoop.stop(),

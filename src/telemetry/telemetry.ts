@@ -64,3 +64,4 @@ export type { Figure, Grain, RolledQuantity, Rollup } from "./history/rollup.ts"
 export { ROLLED } from "./history/rollup.ts";
 export { makeRollupQueries, type FleetDay, type RollupQueries, type RollupQuery } from "./history/rollup.queries.ts";
 export { makeSeriesQueries, type Series, type SeriesQueries, type SeriesQuery } from "./history/series.queries.ts";
+export { makeBatteryReckoning } from "./battery/battery.jobs.ts";
