@@ -230,7 +230,7 @@ export async function buildApp({
       .removeLeftovers()
       .catch((error: unknown) => log.warn({ error }, "Files of imports that were cut off were not removed."));
     const graphql = await makeGraphql({
-      services: modules,
+      services: { ...modules, history },
       db,
       clock,
       isProduction: config.isProduction,

@@ -55,13 +55,19 @@ import type { Database } from "./platform/database.ts";
 import {
   makeAlertCommands,
   makeAlertQueries,
+  makeBatteryCommands,
+  makeBatteryQueries,
   makeDataFormats,
   makeFleet,
+  makeFleetReports,
   makeReadings,
   type AlertCommands,
   type AlertQueries,
+  type BatteryCommands,
+  type BatteryQueries,
   type DataFormats,
   type Fleet,
+  type FleetReports,
   type Readings,
 } from "./telemetry/telemetry.ts";
 import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
@@ -89,6 +95,9 @@ export interface Modules {
   readonly cash: AgentCash;
   readonly messaging: Messaging;
   readonly fleet: Fleet;
+  readonly fleetReports: FleetReports;
+  readonly batteries: BatteryQueries;
+  readonly batteryCommands: BatteryCommands;
   readonly dataFormats: DataFormats;
   readonly readings: Readings;
   readonly alerts: AlertQueries & AlertCommands;
@@ -212,6 +221,9 @@ export function makeModules({
     credit,
     messaging,
     fleet: makeFleet({ db, clock }),
+    fleetReports: makeFleetReports({ db, clock }),
+    batteries: makeBatteryQueries(db),
+    batteryCommands: makeBatteryCommands(),
     dataFormats: makeDataFormats({ database, clock }),
     readings: makeReadings({ db }),
     alerts: { ...makeAlertQueries({ database, clock }), ...makeAlertCommands({ clock, audit: access.audit }) },

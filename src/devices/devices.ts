@@ -44,6 +44,7 @@ export { COMMAND_STATES, type CommandState } from "./command-life.ts";
 export { commandAnswer, commandBody, commandMessage, type CommandBody, type CommandKind } from "./command-payload.ts";
 export { makeCommandLoop, type CommandLoop } from "./commands.jobs.ts";
 export { makeTokenFallback, type TokenFallback } from "./token-fallback.jobs.ts";
+export { countCommands, type CommandCount } from "./command-counts.queries.ts";
 export { makeClaimDoor } from "./claim.http.ts";
 export { makeBrokerRights, type BrokerAccount, type BrokerRights } from "./broker-rights.queries.ts";
 

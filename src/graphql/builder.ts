@@ -80,6 +80,8 @@ export function makeBuilder() {
     plugins: [ErrorsPlugin, ScopeAuthPlugin, RelayPlugin, DataloaderPlugin],
     defaultFieldNullability: false,
     scopeAuth: {
+      // A stream is refused before it opens, not at its first event.
+      authorizeOnSubscribe: true,
       authScopes: (context) => ({
         signedIn: context.actor !== null,
         roles: (roles) => context.actor !== null && roles.includes(context.actor.role),
@@ -105,6 +107,7 @@ export function makeBuilder() {
   // Everything needs a session, except the few fields that say otherwise.
   builder.queryType({ authScopes: { signedIn: true } });
   builder.mutationType({ authScopes: { signedIn: true } });
+  builder.subscriptionType({ authScopes: { signedIn: true } });
 
   const currency = builder.enumType("Currency", { values: CURRENCIES });
   builder.objectType("Money", {

@@ -6,6 +6,8 @@ export const PAGE_DEFAULT = 20;
 export const PAGE_MAX = 100;
 /** The same for a plain list inside an object, which is not paged. */
 export const ROWS_MAX = 500;
+/** The same for a line of points that the stores thin: twice as many as a wide screen has columns. */
+export const POINTS_MAX = 2_000;
 const CURSOR_CHARACTERS_MAX = 500;
 
 export interface PageArguments {

@@ -2,7 +2,7 @@ import type { Access, Staff } from "../access/access.ts";
 import { NotSignedIn } from "../access/access.ts";
 import type { Credit } from "../credit/credit.ts";
 import type { Customers } from "../customers/customers.ts";
-import type { Devices } from "../devices/devices.ts";
+import type { BulkActs, Credentials, DeviceCommands, DeviceLife, Devices } from "../devices/devices.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type {
@@ -17,6 +17,18 @@ import type {
   Statements,
 } from "../payments/payments.ts";
 import type { Db } from "../platform/database.ts";
+import type {
+  AlertCommands,
+  AlertQueries,
+  BatteryCommands,
+  BatteryQueries,
+  Fleet,
+  FleetReports,
+  Readings,
+  RollupQueries,
+  SeriesQueries,
+} from "../telemetry/telemetry.ts";
+import type { Feeds } from "./feeds.ts";
 
 /** The faces that resolvers call; `app.ts` fills it. */
 export interface Services {
@@ -34,6 +46,18 @@ export interface Services {
   readonly credit: Credit;
   readonly cash: AgentCash;
   readonly desk: Desk;
+  readonly deviceLife: DeviceLife;
+  readonly bulkActs: BulkActs;
+  readonly deviceCommands: DeviceCommands;
+  readonly credentials: Credentials;
+  readonly fleet: Fleet;
+  readonly fleetReports: FleetReports;
+  readonly readings: Readings;
+  /** Lines over any time, hours and days. */
+  readonly history: Pick<SeriesQueries & RollupQueries, "series" | "rollups">;
+  readonly alerts: AlertQueries & AlertCommands;
+  readonly batteries: BatteryQueries;
+  readonly batteryCommands: BatteryCommands;
 }
 
 /** What every resolver is given. There is no transaction in it: a mutation opens its own. */
@@ -44,6 +68,8 @@ export interface GraphqlContext {
   readonly sourceAddress: string;
   readonly requestId: string;
   readonly services: Services;
+  /** What streams hear of. */
+  readonly feeds: Feeds;
   readonly db: Db;
   readonly clock: Clock;
 }

@@ -15,12 +15,15 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from "graphql";
-import { PAGE_MAX, ROWS_MAX } from "./connections.ts";
+import { PAGE_MAX, POINTS_MAX, ROWS_MAX } from "./connections.ts";
 
 /** Objects that one request may make the server fetch: about four full pages of rows with two neighbours each. */
 export const COST_MAX = 5_000;
 /** What a plain list without a page argument is taken to hold. */
 const LIST_ESTIMATE = 10;
+
+/** Arguments that say how many objects come at most. */
+const MOST = { first: PAGE_MAX, limit: ROWS_MAX, points: POINTS_MAX } as const;
 
 interface Reading {
   readonly schema: GraphQLSchema;
@@ -32,7 +35,7 @@ interface Reading {
 
 /**
  * The number of objects that an operation may fetch: each object counts one, a page multiplies what is in it by its
- * `first` or `limit` (also when that comes by a variable or by default), any other list by ten. Leaves cost nothing. The document
+ * `first`, `limit` or `points` (also when that comes by a variable or by default), any other list by ten. Leaves cost nothing. The document
  * must be valid for the schema; `variables` are as the client sent them.
  */
 export function costOf(operation: OperationDefinitionNode, reading: Omit<Reading, "fragments">): number {
@@ -88,14 +91,15 @@ function sizeOf(
   parent: GraphQLNamedType,
   readArguments: () => Record<string, unknown>,
 ): number {
-  // A connection's page size is called `first`, that of a plain list `limit`.
-  const bound = field.args.find(({ name }) => name === "first" || name === "limit");
+  // A connection's page size is called `first`, that of a plain list `limit`, that of a line `points`.
+  const bound = field.args.find(({ name }) => name in MOST);
   if (bound !== undefined) {
-    const most = bound.name === "first" ? PAGE_MAX : ROWS_MAX;
+    const most = MOST[bound.name as keyof typeof MOST];
     return Math.min(Math.max(readBound(readArguments, bound.name, most), 1), most);
   }
-  // The page was counted at the connection's own field.
+  // The page was counted at the connection's own field, the points at the line's.
   if (field.name === "edges" && parent.name.endsWith("Connection")) return 1;
+  if (field.name === "points" && parent.name === "Series") return 1;
   return isList(field.type) ? LIST_ESTIMATE : 1;
 }
 

@@ -1,24 +1,19 @@
 import type { EnumRef } from "@pothos/core";
 import { sightOf } from "../access/access.ts";
-import {
-  DEVICE_STATES,
-  type Device,
-  type DeviceState,
-  type ImportReport,
-  type LineRefusal,
-} from "../devices/devices.ts";
-import { InvalidInput, NotFound } from "../kernel/refusal.ts";
-import { pageArguments, parseId, type Builder, type BuilderTypes } from "./builder.ts";
+import { DEVICE_STATES, type DeviceState, type ImportReport, type LineRefusal } from "../devices/devices.ts";
+import { InvalidInput } from "../kernel/refusal.ts";
+import { pageArguments, type Builder, type BuilderTypes } from "./builder.ts";
 import { act } from "./commands.ts";
 import { cursorId, parsePage, toConnection } from "./connections.ts";
-import { requireActor, type GraphqlContext } from "./context.ts";
+import { requireActor } from "./context.ts";
+import { requireDevice } from "./device-access.ts";
 
 const TOKENS_SHOWN_MAX = 100;
 /** In characters: what fits the door's body limit, with room for the rest of the request. */
 const CSV_CHARACTERS_MAX = 1_000_000;
 
 /** Lamps and their tokens. A device's key and starting code are no fields here, and no face gives them. */
-export function defineDevices(builder: Builder): void {
+export function defineDevices(builder: Builder) {
   const state = builder.enumType("DeviceState", { values: DEVICE_STATES });
   const kind = builder.enumType("TokenKind", { values: ["add", "set", "disable", "sync"] as const });
   builder.objectType("Token", {
@@ -65,6 +60,7 @@ export function defineDevices(builder: Builder): void {
   });
   defineReading(builder, state);
   defineImport(builder);
+  return { state };
 }
 
 function defineReading(builder: Builder, state: EnumRef<BuilderTypes, DeviceState>): void {
@@ -74,15 +70,7 @@ function defineReading(builder: Builder, state: EnumRef<BuilderTypes, DeviceStat
       type: "Device",
       errors: {},
       args: { id: t.arg.id(), serial: t.arg.string() },
-      resolve: async (_root, { id, serial }, context) => {
-        if (!id === !serial) throw new InvalidInput("Give the id or the serial.", "id");
-        const { devices } = context.services;
-        const found = serial
-          ? await devices.requireBySerial(context.db, serial.trim())
-          : await devices.find(context.db, parseId<"Device">(id ?? "", "device"));
-        if (found === undefined || !(await mayShow(context, found))) throw new NotFound("device");
-        return found;
-      },
+      resolve: (_root, name, context) => requireDevice(context, name),
     }),
   );
   builder.queryField("devices", (t) =>
@@ -110,14 +98,6 @@ function defineReading(builder: Builder, state: EnumRef<BuilderTypes, DeviceStat
       },
     }),
   );
-}
-
-/** Stock is everybody's to sell; a sold device is seen where its contract is. */
-async function mayShow(context: GraphqlContext, device: Device): Promise<boolean> {
-  const sight = sightOf(requireActor(context));
-  if (sight.kind === "all" || device.state === "stock") return true;
-  const filter = { deviceId: device.id, area: sight.area };
-  return (await context.services.credit.list(context.db, filter, { first: 1 })).length > 0;
 }
 
 function defineImport(builder: Builder): void {

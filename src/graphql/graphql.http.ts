@@ -8,6 +8,7 @@ import type { Clock } from "../kernel/time.ts";
 import type { Db } from "../platform/database.ts";
 import { bearerToken, type GraphqlContext, type Services } from "./context.ts";
 import { makeExplorer } from "./explorer.http.ts";
+import { makeFeeds, type Feeds } from "./feeds.ts";
 import { guardingIntrospection, limitingCost, maskError, namingFaults } from "./plugins.ts";
 import { buildSchema } from "./schema.ts";
 import { makeStreamDoor } from "./stream.http.ts";
@@ -25,6 +26,7 @@ const DIRECTIVES_MAX = 10;
 export interface GraphqlDoor {
   /** Mount at `/graphql`: POST is the endpoint, POST `/stream` serves subscriptions, GET `/explorer` is the page. */
   readonly router: Router;
+  readonly feeds: Feeds;
   stop(): Promise<void>;
 }
 
@@ -59,6 +61,11 @@ export async function makeGraphql({
     maxTokens: { enabled: false },
   }).protect();
   const schema = buildSchema();
+  const feeds = makeFeeds({
+    subscribe: services.alerts.subscribe,
+    db,
+    onFault: (error) => reportFault({ error, requestId: "feeds" }),
+  });
   const server = new ApolloServer<GraphqlContext>({
     schema,
     csrfPrevention: true,
@@ -86,7 +93,7 @@ export async function makeGraphql({
     const id = requestId(response);
     const actor = sessionToken === null ? undefined : await services.access.findActor(sessionToken);
     const source = sourceAddress(request);
-    return { actor: actor ?? null, sessionToken, sourceAddress: source, requestId: id, services, db, clock };
+    return { actor: actor ?? null, sessionToken, sourceAddress: source, requestId: id, services, feeds, db, clock };
   }
 
   const router = express.Router();
@@ -119,5 +126,12 @@ export async function makeGraphql({
       },
     }),
   );
-  return { router, stop: () => server.stop() };
+  return {
+    router,
+    feeds,
+    async stop() {
+      await feeds.stop();
+      await server.stop();
+    },
+  };
 }

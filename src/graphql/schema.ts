@@ -2,17 +2,28 @@ import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { lexicographicSortSchema, printSchema, type GraphQLSchema } from "graphql";
 import { defineAccess } from "./access.ts";
+import { defineAlertRules } from "./alert-rules.ts";
+import { defineAlerts } from "./alerts.ts";
+import { defineBatteries } from "./battery.ts";
 import { makeBuilder } from "./builder.ts";
 import { defineCash } from "./cash.ts";
 import { defineContractCommands } from "./contract-commands.ts";
 import { defineContracts } from "./contracts.ts";
 import { defineCustomers } from "./customers.ts";
 import { defineDesk } from "./desk.ts";
+import { defineDeviceBulk } from "./device-bulk.ts";
+import { defineDeviceCommands } from "./device-commands.ts";
+import { defineDeviceCredentials } from "./device-credentials.ts";
+import { defineDeviceLife } from "./device-life.ts";
 import { defineDevices } from "./devices.ts";
+import { defineFleet } from "./fleet.ts";
 import { definePayments } from "./payments.ts";
 import { definePlans } from "./plans.ts";
+import { defineQuarantine } from "./quarantine.ts";
 import { defineRails } from "./rails.ts";
+import { defineReadings } from "./readings.ts";
 import { defineStatements } from "./statements.ts";
+import { defineSubscriptions } from "./subscriptions.ts";
 
 /** The committed form of the schema, at the top of the repository. */
 export const SCHEMA_FILE = fileURLToPath(new URL("../../schema.graphql", import.meta.url));
@@ -22,7 +33,7 @@ export function buildSchema(): GraphQLSchema {
   const { builder, currency } = makeBuilder();
   const { language } = defineAccess(builder);
   defineCustomers(builder, { language });
-  defineDevices(builder);
+  const { state } = defineDevices(builder);
   definePayments(builder);
   definePlans(builder, { currency });
   defineContracts(builder);
@@ -31,6 +42,17 @@ export function buildSchema(): GraphQLSchema {
   defineRails(builder, { currency });
   defineCash(builder, { currency });
   defineStatements(builder, { currency });
+  defineDeviceLife(builder, { state });
+  defineDeviceCredentials(builder);
+  const { requestInput } = defineDeviceCommands(builder);
+  defineDeviceBulk(builder, { state, requestInput });
+  defineFleet(builder);
+  const readings = defineReadings(builder);
+  defineQuarantine(builder);
+  defineBatteries(builder);
+  const alerts = defineAlerts(builder);
+  defineAlertRules(builder, { rule: alerts.rule, language });
+  defineSubscriptions(builder, { ...alerts, ...readings });
   return builder.toSchema({});
 }
 

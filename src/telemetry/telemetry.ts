@@ -33,6 +33,8 @@ export { buildAnswer, type AnswerContent, type AnswerOrder } from "./metrics/ans
 export { writeReadings } from "./metrics/simple-form.ts";
 export { makeBirths, type Births } from "./frames/sparkplug-births.ts";
 export { makeFleet, type Fleet } from "./states/fleet.queries.ts";
+export { makeFleetReports, type BatteryShare, type FleetReport, type FleetReports } from "./states/report.queries.ts";
+export { makeDeviceWatch, type DeviceNews, type DeviceWatch } from "./states/watch.jobs.ts";
 export { makePlaceSync } from "./states/places.jobs.ts";
 export type { Liveness } from "./states/liveness.ts";
 export type {
@@ -54,6 +56,17 @@ export type { AlertReader } from "./alerts/telling.store.ts";
 export type { AlertMessage } from "./alerts/telling.ts";
 export type { Alert, AlertChange, AlertFilter, AlertNews, AlertState } from "./alerts/alert.ts";
 export { DEFINITIONS as RULE_DEFINITIONS, RULES, type Rule, type RuleSettings } from "./alerts/rules.ts";
+export { makeBatteryCommands, type BatteryCommands } from "./battery/battery.commands.ts";
+export {
+  makeBatteryQueries,
+  type BatteryFilter,
+  type BatteryHealth,
+  type BatteryQueries,
+  type BatteryWeek,
+  type FleetBatteries,
+} from "./battery/battery.queries.ts";
+export { FAILURE_REASONS, SIZINGS } from "./battery/reasons.ts";
+export { makeBatteryReckoning } from "./battery/battery.jobs.ts";
 export { bindAnew, NotOurHistory } from "./history/binding.client.ts";
 export { LockLost, readBookmark, readFinal, takeLock, type Bookmark } from "./history/bookmark.store.ts";
 export { askForDays, countOpenDays, heldDays } from "./history/fill.store.ts";
@@ -64,4 +77,3 @@ export type { Figure, Grain, RolledQuantity, Rollup } from "./history/rollup.ts"
 export { ROLLED } from "./history/rollup.ts";
 export { makeRollupQueries, type FleetDay, type RollupQueries, type RollupQuery } from "./history/rollup.queries.ts";
 export { makeSeriesQueries, type Series, type SeriesQueries, type SeriesQuery } from "./history/series.queries.ts";
-export { makeBatteryReckoning } from "./battery/battery.jobs.ts";

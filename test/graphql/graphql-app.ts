@@ -6,7 +6,13 @@ import { makeAccess, type Role } from "../../src/access/access.ts";
 import { formatAccountNumber, makeCredit, type News } from "../../src/credit/credit.ts";
 import { makeCustomers } from "../../src/customers/customers.ts";
 import { deskContracts } from "../../src/desk-rooms.ts";
-import { makeDevices } from "../../src/devices/devices.ts";
+import {
+  makeBulkActs,
+  makeCredentials,
+  makeDeviceCommands,
+  makeDeviceLife,
+  makeDevices,
+} from "../../src/devices/devices.ts";
 import { makeKeySeal } from "../../src/devices/key-seal.ts";
 import type { Services } from "../../src/graphql/context.ts";
 import { makeGraphql, type GraphqlDoor } from "../../src/graphql/graphql.http.ts";
@@ -25,8 +31,20 @@ import {
   makeStatements,
 } from "../../src/payments/payments.ts";
 import { storeArrivals } from "../../src/payments/inbox/arrivals.store.ts";
-import type { Db } from "../../src/platform/database.ts";
+import type { Database } from "../../src/platform/database.ts";
+import { openHistory } from "../../src/platform/history/history.ts";
 import { makeHttp, type Http } from "../../src/platform/http.ts";
+import {
+  makeAlertCommands,
+  makeAlertQueries,
+  makeBatteryCommands,
+  makeBatteryQueries,
+  makeFleet,
+  makeFleetReports,
+  makeReadings,
+  makeRollupQueries,
+  makeSeriesQueries,
+} from "../../src/telemetry/telemetry.ts";
 import { useDatabase } from "../support/database.ts";
 
 export const PASSWORD = "seven quiet lamps";
@@ -41,16 +59,25 @@ interface Answer {
 
 export interface Person {
   readonly email: string;
+  readonly token: string;
   ask(query: string, variables?: Readonly<Record<string, unknown>>): Promise<Answer>;
 }
 
 /** Every face on one database, with passwords that are quick to check and messages that are only collected. */
-function makeServices(db: Db, clock: Clock, news: News[]): Services {
+function makeServices(database: Database, clock: Clock, news: News[]): Services {
+  const { db } = database;
   const makeId = makeIds(clock);
   const passwordCost = { cost: 1_024, blockSize: 8, parallelism: 1 };
   const ledger = makeLedger({ clock, makeId });
   const customers = makeCustomers({ clock, makeId, country: "KE" });
-  const devices = makeDevices({ clock, makeId, keySeal: makeKeySeal(Buffer.alloc(32, 7)) });
+  const sealingKey = Buffer.alloc(32, 7);
+  const keySeal = makeKeySeal(sealingKey);
+  const devices = makeDevices({ clock, makeId, keySeal });
+  const access = makeAccess({ db, clock, makeId, passwordCost });
+  const { audit } = access;
+  const brokerUrl = () => "mqtt://127.0.0.1:1883";
+  const credentials = makeCredentials({ database, clock, sealingKey, keySeal, brokerUrl, audit });
+  const deviceCommands = makeDeviceCommands({ clock, makeId, devices, audit });
   const announce = (_tx: unknown, told: readonly News[]) => Promise.resolve(void news.push(...told));
   const credit = makeCredit({
     db,
@@ -62,6 +89,9 @@ function makeServices(db: Db, clock: Clock, news: News[]): Services {
     devices,
     announce,
   });
+  const { contractsOn } = credit;
+  // Nothing runs it: what is in PostgreSQL is answered, and the rest says that it is away.
+  const history = openHistory({ folder: tmpdir(), owns: false }, { onFault: () => undefined });
   const payouts = makePayouts({
     ledger,
     clock,
@@ -72,9 +102,20 @@ function makeServices(db: Db, clock: Clock, news: News[]): Services {
   });
   const statements = makeStatements({ db, clock, makeId, ledger, storeArrivals, spoolFolder: tmpdir() });
   return {
-    access: makeAccess({ db, clock, makeId, passwordCost }),
+    access,
     customers,
     devices,
+    credentials,
+    deviceCommands,
+    deviceLife: makeDeviceLife({ clock, credentials, contractsOn, audit }),
+    bulkActs: makeBulkActs({ clock, makeId, commands: deviceCommands, credentials, contractsOn, audit }),
+    fleet: makeFleet({ db, clock }),
+    fleetReports: makeFleetReports({ db, clock }),
+    readings: makeReadings({ db }),
+    history: { ...makeSeriesQueries({ db, history }), ...makeRollupQueries({ history }) },
+    alerts: { ...makeAlertQueries({ database, clock }), ...makeAlertCommands({ clock, audit }) },
+    batteries: makeBatteryQueries(db),
+    batteryCommands: makeBatteryCommands(),
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
     rails: new Map(),
@@ -123,7 +164,7 @@ export function useGraphql({ isProduction = false, wrap = (services: Services) =
 
   beforeAll(async () => {
     const { db } = database.current;
-    services = wrap(makeServices(database.current.db, clock, news));
+    services = wrap(makeServices(database.current, clock, news));
     http = makeHttp({ trustedProxyHops: 1, clock, reportFault: (report) => faults.push(report) });
     const { sourceAddress, requestId } = http;
     door = await makeGraphql({
@@ -168,7 +209,7 @@ export function useGraphql({ isProduction = false, wrap = (services: Services) =
       access.createStaff(tx, { email, name, role, area, language: "en", passwordHash, actor: "system:test" }),
     );
     const { token } = await access.login({ email, password: PASSWORD, sourceAddress: "192.0.2.1" });
-    return { email, ask: (query, variables = {}) => send({ query, variables }, { token }) };
+    return { email, token, ask: (query, variables = {}) => send({ query, variables }, { token }) };
   }
 
   return {
@@ -180,6 +221,9 @@ export function useGraphql({ isProduction = false, wrap = (services: Services) =
     ask: (query: string, variables: Readonly<Record<string, unknown>> = {}) => send({ query, variables }),
     get app() {
       return required(http).app;
+    },
+    get feeds() {
+      return required(door).feeds;
     },
     get database() {
       return database.current;

@@ -22,6 +22,8 @@ export interface AlertQueries {
   /** Newest first, those before `before`. What waits for a person, unless the filter says all. At most 101 a page. */
   list(query: { filter?: AlertFilter; first: number; before?: bigint | undefined }): Promise<readonly Alert[]>;
   find(id: bigint): Promise<Alert | undefined>;
+  /** Those that are there, by id. */
+  findMany(ids: readonly bigint[]): Promise<ReadonlyMap<bigint, Alert>>;
   /** The alerts that a group holds, newest first. */
   members(query: { group: bigint; first: number; before?: bigint | undefined }): Promise<readonly Alert[]>;
   /** Who was told of which alert, by message. */
@@ -49,6 +51,9 @@ export function makeAlertQueries({ database, clock }: { database: Database; cloc
     },
     async find(id) {
       return (await store.findAlerts(db, [id]))[0];
+    },
+    async findMany(ids) {
+      return ids.length === 0 ? new Map() : new Map((await store.findAlerts(db, ids)).map((one) => [one.id, one]));
     },
     async members({ group, first, before }) {
       checkPage(first);
