@@ -1,7 +1,8 @@
-import { Transform, type Readable } from "node:stream";
+import { Readable } from "node:stream";
 import type { ClickHouseClient, ClickHouseSettings } from "@clickhouse/client";
 import { localTableName, onCluster, tableName, type Topology } from "../../platform/history/topology.ts";
 import { READING_COLUMNS } from "./columns.ts";
+import type { CopyText } from "./copy-text.store.ts";
 import type { Range } from "./range.ts";
 
 /** One insert is one block: all of it is there or nothing of it, in each month's partition. */
@@ -17,34 +18,16 @@ const INSERT_SETTINGS: ClickHouseSettings = {
   input_format_parallel_parsing: 0,
 };
 
-/** PostgreSQL's rows were not as many as were counted: nothing of them is taken. */
-export class CountDiffers extends Error {}
-
-/**
- * Sends rows in PostgreSQL's COPY text. Under the same token they are taken once, however often they are sent. `rows` is how
- * many there must be; others break the insert off before any is taken (CountDiffers). Answers how many went.
- */
+/** Rows in PostgreSQL's COPY text. Under the same token they are taken once, however often they are sent. */
 export async function sendRows(
   client: ClickHouseClient,
   topology: Topology,
-  order: { readonly source: Readable; readonly token: string; readonly rows: number | undefined },
+  order: { readonly rows: CopyText; readonly token: string },
 ): Promise<number> {
-  let lines = 0;
-  const counted = new Transform({
-    transform(piece: Buffer, _encoding, done) {
-      for (let at = piece.indexOf(10); at !== -1; at = piece.indexOf(10, at + 1)) lines++;
-      done(null, piece);
-    },
-    flush(done) {
-      if (order.rows === undefined || lines === order.rows) done();
-      else done(new CountDiffers(`${String(order.rows)} readings were counted, and ${String(lines)} came.`));
-    },
-  });
-  order.source.once("error", (error) => counted.destroy(error));
   await client.insert({
     table: tableName(topology, "readings"),
     columns: READING_COLUMNS as [string, ...string[]],
-    values: order.source.pipe(counted),
+    values: Readable.from(order.rows.pieces, { objectMode: false }),
     format: "TabSeparated",
     clickhouse_settings: {
       ...INSERT_SETTINGS,
@@ -52,7 +35,7 @@ export async function sendRows(
       ...(topology.cluster === undefined ? {} : { distributed_foreground_insert: 1 }),
     },
   });
-  return lines;
+  return order.rows.count;
 }
 
 /** Whether history holds so many readings of these transactions, and its rollups know every reading of their devices' days. */

@@ -60,13 +60,11 @@ async function fillSlice(
     await pipeline(known.stream, await openKnown(link));
   });
   const missing = await readUnknown(link, { day, done, devices });
-  if (missing.rows === 0) return 0;
+  if (missing.count === 0) return 0;
   // The same slice of an earlier try, should it still be under way, goes by the same name; a second pass wants to be heard.
   const token =
-    pass === 1 ? `fill ${day} ${done.toString()} ${String(devices[0])} ${String(missing.rows)}` : makeToken();
-  return await history.use(async (client) =>
-    sendRows(client, history.topology, { source: await missing.open(), token, rows: missing.rows }),
-  );
+    pass === 1 ? `fill ${day} ${done.toString()} ${String(devices[0])} ${String(missing.count)}` : makeToken();
+  return await history.use((client) => sendRows(client, history.topology, { rows: missing, token }));
 }
 
 async function readHistoryDay(

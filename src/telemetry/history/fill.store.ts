@@ -1,6 +1,7 @@
-import type { Readable, Writable } from "node:stream";
+import type { Writable } from "node:stream";
 import type { Link } from "./bookmark.store.ts";
 import { READING_EXPRESSIONS } from "./columns.ts";
+import { copyOut, type CopyText } from "./copy-text.store.ts";
 
 /** How many readings a device has on a day, and their instants summed (Unix milliseconds): equal sets have equal figures. */
 export interface DeviceDay {
@@ -66,16 +67,12 @@ export async function openKnown(link: Link): Promise<Writable> {
 export async function readUnknown(
   link: Link,
   { day, done, devices }: { day: string; done: bigint; devices: readonly number[] },
-): Promise<{ readonly rows: number; open(): Promise<Readable> }> {
+): Promise<CopyText> {
   const wanted = `from telemetry.readings where ${onDay(day)} and batch <= ${done.toString()}
     and device = any('{${devices.join(",")}}'::integer[])
     and not exists (select from known_readings k where k.device = readings.device and k.at = date_trunc('milliseconds', readings.at))`;
   const [row] = await link.unsafe<{ count: string }[]>(`select count(*)::text as count ${wanted}`);
-  return {
-    rows: Number(row?.count ?? 0),
-    open: async () =>
-      await link
-        .unsafe(`copy (select ${READING_EXPRESSIONS.join(", ")} ${wanted} order by device, at) to stdout`)
-        .readable(),
-  };
+  const rows = Number(row?.count ?? 0);
+  if (rows === 0) return { pieces: [], count: 0 };
+  return await copyOut(link, { query: `select ${READING_EXPRESSIONS.join(", ")} ${wanted} order by device, at`, rows });
 }

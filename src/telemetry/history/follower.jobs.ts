@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import type { Clock } from "../../kernel/time.ts";
 import { HistoryAway, type History } from "../../platform/history/history.ts";
 import { migrateHistory } from "../../platform/history/migrate.ts";
@@ -20,6 +19,7 @@ import {
   type Link,
 } from "./bookmark.store.ts";
 import { READING_EXPRESSIONS } from "./columns.ts";
+import { copyOut, type CopyText } from "./copy-text.store.ts";
 import { isComplete, rebuildRollups, removeRange, sendRows } from "./copy.client.ts";
 import { fillNextDay } from "./fill.jobs.ts";
 import { isTaken, nextWidth, rangeFrom } from "./range.ts";
@@ -196,10 +196,9 @@ export function makeFollower(options: FollowerOptions): Follower {
     history.use((client) => isComplete(client, history.topology, { range: flight, rows: flight.rows }));
 
   const send = (link: Link, flight: Flight): Promise<number> =>
-    history.use(async (client) => {
-      const source = await readRange(link, flight);
-      return await sendRows(client, history.topology, { source, token: flight.token, rows: flight.rows });
-    });
+    history.use(async (client) =>
+      sendRows(client, history.topology, { rows: await readRange(link, flight), token: flight.token }),
+    );
 
   /** Takes out what is there of the range, rollups included, and answers the flight under a new name. */
   async function repair({ link, pid }: { link: Link; pid: number }, flight: Flight): Promise<Flight> {
@@ -253,12 +252,11 @@ export function makeFollower(options: FollowerOptions): Follower {
   };
 }
 
-/** The range's rows as COPY text, in history's own order. */
-async function readRange(link: Link, { from, to }: Flight): Promise<Readable> {
-  return await link
-    .unsafe(
-      `copy (select ${READING_EXPRESSIONS.join(", ")} from telemetry.readings
-        where batch > ${from.toString()} and batch <= ${to.toString()} order by device, at) to stdout`,
-    )
-    .readable();
+/** The range's rows, in history's own order. */
+function readRange(link: Link, { from, to, rows }: Flight): Promise<CopyText> {
+  return copyOut(link, {
+    query: `select ${READING_EXPRESSIONS.join(", ")} from telemetry.readings
+      where batch > ${from.toString()} and batch <= ${to.toString()} order by device, at`,
+    rows,
+  });
 }

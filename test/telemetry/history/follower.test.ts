@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { Readable } from "node:stream";
 import { sql } from "drizzle-orm";
 import { beforeEach, describe, expect, test } from "vitest";
 import { openClient } from "../../../src/platform/database.ts";
@@ -153,12 +152,13 @@ describe.skipIf(!isChdbInstalled())("the follower (needs the optional package ch
       order by r.at limit 1`);
     await history.current.use((client) =>
       sendRows(client, history.current.topology, {
-        source: Readable.from(
-          Buffer.from(`${[kept?.device, kept?.at, kept?.batch, ...QUANTITIES.map(() => "\\N"), ""].join("\t")}\n`),
-          { objectMode: false },
-        ),
+        rows: {
+          pieces: [
+            Buffer.from(`${[kept?.device, kept?.at, kept?.batch, ...QUANTITIES.map(() => "\\N"), ""].join("\t")}\n`),
+          ],
+          count: 1,
+        },
         token: kept?.token ?? "",
-        rows: 1,
       }),
     );
   }
