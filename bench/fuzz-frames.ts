@@ -61,11 +61,12 @@ function main(args: readonly string[]): number {
   }
   const run: Run = { byForm: new Map(), byReason: new Map(), failures: [], slowestMs: 0 };
   const startedAt = performance.now();
-  for (let done = 0; done < frames && run.failures.length < FAILURES_SHOWN_MAX; done++) {
-    fuzzOne(run, seed, from + done);
-    if ((done + 1) % PROGRESS_EVERY === 0) progress(run, done + 1, { frames, startedAt });
+  let done = 0;
+  while (done < frames && run.failures.length < FAILURES_SHOWN_MAX) {
+    fuzzOne(run, seed, from + done++);
+    if (done % PROGRESS_EVERY === 0) progress(run, done, { frames, startedAt });
   }
-  report(run, frames, (performance.now() - startedAt) / 1_000);
+  report(run, done, (performance.now() - startedAt) / 1_000);
   if (run.failures.length > 0) return 1;
   const unseen = [...run.byForm].filter(([form, { taken }]) => taken === 0 && form !== "large").map(([form]) => form);
   if (frames < FRAMES_THAT_SHOW_ALL || unseen.length === 0) return 0;

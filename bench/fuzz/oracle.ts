@@ -109,7 +109,7 @@ function trustFault(
 ): string | undefined {
   const root = decodeLoosely(raw.payload);
   const accessories = member(root, "accessories", "acc");
-  const told = [root, ...(Array.isArray(accessories) ? (accessories as Record<string, unknown>[]) : [])];
+  const told = [root, ...(Array.isArray(accessories) ? (accessories as unknown[]).filter(isObject) : [])];
   for (const [at, { serial }] of frames.entries()) {
     const request = at === 0 ? root : told.slice(1).find((other) => serialOf(other) === serial);
     if (request === undefined || serialOf(request) !== serial) return `a frame of ${serial} that nobody sent`;
@@ -146,6 +146,8 @@ function member(request: Record<string, unknown>, ...names: readonly string[]): 
 }
 
 const serialOf = (request: Record<string, unknown>): unknown => member(request, "serial_number", "sn");
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
 /** What a method signs of a request, decoded: serial, timestamp, count, data and rows. */
 function signedContent(request: Record<string, unknown>, method: string): readonly unknown[] {

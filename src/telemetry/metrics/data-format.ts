@@ -35,7 +35,7 @@ const variableName = z.string().superRefine((name, context) => {
 });
 
 /** The specification's table says object, `{"1": "token_count"}`, its examples and programs use lists. Both are read. */
-const order = z.union([z.array(variableName).max(ORDER_MAX), z.record(z.string(), variableName).transform(listOf)]);
+const order = z.preprocess(listOf, z.array(variableName).max(ORDER_MAX));
 
 const variable = z.object({
   name: z.string().max(TEXT_MAX).optional(),
@@ -117,20 +117,19 @@ function factsOf(said: z.infer<typeof variable>): VariableFacts {
   };
 }
 
-/** Positions count from 0, or from 1 where no 0 is there. */
-function listOf(named: Readonly<Record<string, string>>, context: z.RefinementCtx): string[] {
+/** The names of an order by position as a list. Positions count from 0, or from 1 where no 0 is there. */
+function listOf(given: unknown, context: z.RefinementCtx): unknown {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) return given;
+  const named = given as Readonly<Record<string, unknown>>;
   const first = Object.hasOwn(named, "0") ? 0 : 1;
-  const size = Object.keys(named).length;
-  const list: string[] = [];
-  for (let at = 0; at < size && at < ORDER_MAX; at++) {
-    const key = String(first + at);
-    const name = Object.hasOwn(named, key) ? named[key] : undefined;
-    if (name === undefined) {
-      context.addIssue({ code: "custom", message: `has ${size} names, but none at position ${key}` });
+  const size = Math.min(Object.keys(named).length, ORDER_MAX + 1);
+  const list: unknown[] = [];
+  for (let at = first; at < first + size; at++) {
+    if (!Object.hasOwn(named, String(at))) {
+      context.addIssue({ code: "custom", message: `has ${size} names, but none at position ${at}` });
       return z.NEVER;
     }
-    list.push(name);
+    list.push(named[String(at)]);
   }
-  if (size > ORDER_MAX) context.addIssue({ code: "custom", message: `has more than ${ORDER_MAX} names` });
   return list;
 }
