@@ -48,7 +48,7 @@ export async function openBroker({
   });
   const unlisten = await modules.speakers.listen();
   await commandLoop.start();
-  gateway.ready.then(
+  gateway.whenReady().then(
     () => log.info({ name: config.mqttName }, "The broker outside gives us what devices tell."),
     () => undefined,
   );

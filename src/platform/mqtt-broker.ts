@@ -10,8 +10,8 @@ export interface BrokerMessage {
 }
 
 export interface BrokerLink {
-  /** Resolves when every connection has its subscriptions for the first time; rejects when the link is stopped before. */
-  readonly ready: Promise<void>;
+  /** Resolves as soon as every connection has its subscriptions: what is told from then on is kept for us. Rejects when stopped. */
+  whenReady(): Promise<void>;
   /** How many messages wait for their commit, and their bytes. */
   readonly inFlight: { readonly messages: number; readonly bytes: number };
   /** QoS 1; resolves when the broker has it. Rejects when it is away, or silent for ten seconds: publish again. */
@@ -67,20 +67,20 @@ export function startBrokerLink(settings: BrokerSettings): BrokerLink {
     clients.push(makeClient(settings, { number, inFlightMax: Math.ceil(messagesMax / count) }));
   const [first] = clients;
   if (first === undefined) throw new Error("Bug: a link has at least one connection.");
-  const subscribed = clients.map((client, number) => {
+  const readiness = makeReadiness(clients.length);
+  for (const [number, client] of clients.entries()) {
     deferAcknowledgements(client, house);
-    return subscribeAlways(client, { settings, number, isShared: protocolVersion === 5 });
-  });
-  const ready = Promise.all(subscribed).then(() => undefined);
-  ready.catch(() => undefined);
-  for (const client of clients) client.connect();
+    subscribeAlways(client, { settings, number, isShared: protocolVersion === 5, readiness });
+    client.connect();
+  }
   let stopping: Promise<void> | undefined;
   return {
-    ready,
+    whenReady: readiness.when,
     inFlight: house.inFlight,
     publish: (topic, payload, options = {}) => publish(first, { topic, payload, ...options }),
     stop() {
       stopping ??= (async () => {
+        readiness.end();
         await house.drain();
         await Promise.all(clients.map((client) => client.endAsync()));
       })();
@@ -117,7 +117,14 @@ function makeClient(
     manualConnect: true,
   };
   const client = connect(url, options);
-  client.on("error", onFault);
+  // The same again every second, on every connection, would be a log of nothing else.
+  let told = "";
+  client.on("connect", () => (told = ""));
+  client.on("error", (error) => {
+    if (error.message === told) return;
+    told = error.message;
+    onFault(error);
+  });
   client.on("disconnect", ({ reasonCode }) => {
     // Both would come back for ever, each putting the other out.
     if (reasonCode === SESSION_TAKEN_OVER)
@@ -126,11 +133,42 @@ function makeClient(
   return client;
 }
 
-/** Subscribes whenever the client connects. Resolves the first time, rejects when the client ends before that. */
+/** Who has subscribed, and who waits until all have. */
+interface Readiness {
+  set(number: number, isReady: boolean): void;
+  when(): Promise<void>;
+  end(): void;
+}
+
+function makeReadiness(count: number): Readiness {
+  const ready = new Set<number>();
+  let all = Promise.withResolvers<void>();
+  // Nobody need wait for it.
+  all.promise.catch(() => undefined);
+  return {
+    set(number, isReady) {
+      if (isReady) ready.add(number);
+      else if (ready.delete(number) && ready.size === count - 1) {
+        all = Promise.withResolvers();
+        all.promise.catch(() => undefined);
+      }
+      if (ready.size === count) all.resolve();
+    },
+    when: () => all.promise,
+    end: () => all.reject(new Error("The link to the broker was stopped.")),
+  };
+}
+
+/** Subscribes whenever the client connects. */
 function subscribeAlways(
   client: MqttClient,
-  { settings, number, isShared }: { settings: BrokerSettings; number: number; isShared: boolean },
-): Promise<void> {
+  {
+    settings,
+    number,
+    isShared,
+    readiness,
+  }: { settings: BrokerSettings; number: number; isShared: boolean; readiness: Readiness },
+): void {
   const { filters, group, onFault } = settings;
   const subscribe = async (connack: IConnackPacket): Promise<void> => {
     // A broker without sharing says so; then one connection takes everything and the others rest.
@@ -140,9 +178,11 @@ function subscribeAlways(
     // Retained statuses come once, with a new subscription, and not again at every reconnection.
     await client.subscribeAsync(names, { qos: 1, ...(isShared ? { rh: 1 } : {}) });
   };
-  return new Promise((resolve, reject) => {
-    client.on("connect", (connack) => {
-      subscribe(connack).then(resolve, (error: unknown) => {
+  client.on("close", () => readiness.set(number, false));
+  client.on("connect", (connack) => {
+    subscribe(connack).then(
+      () => readiness.set(number, client.connected),
+      (error: unknown) => {
         // A connection that ended meanwhile: the next one subscribes.
         if (!client.connected) return;
         onFault(
@@ -154,9 +194,8 @@ function subscribeAlways(
         // The right may be granted meanwhile, and a new connection subscribes again.
         const again = setTimeout(() => void (client.disconnecting || client.stream.end()), RESUBSCRIBE_MS);
         client.once("close", () => clearTimeout(again));
-      });
-    });
-    client.once("end", () => reject(new Error("The link to the broker was stopped.")));
+      },
+    );
   });
 }
 

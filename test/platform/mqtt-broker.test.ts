@@ -86,7 +86,7 @@ const numbered = (count: number): string[] => Array.from({ length: count }, (_, 
 describe("acknowledgements that wait for the commit", () => {
   test("every message is handed on while none is committed, and none of them is acknowledged", async () => {
     const { link, taken } = open();
-    await link.ready;
+    await link.whenReady();
     await tell(...numbered(50));
     await expect.poll(() => texts(taken)).toEqual(numbered(50));
     expect(link.inFlight).toEqual({ messages: 50, bytes: numbered(50).join("").length });
@@ -95,7 +95,7 @@ describe("acknowledgements that wait for the commit", () => {
 
   test("they leave in the order of the messages, whatever the order of the commits", async () => {
     const { link, taken } = open();
-    await link.ready;
+    await link.whenReady();
     await tell(...numbered(20));
     await expect.poll(() => taken.length).toBe(20);
     for (const one of taken.slice(5).toReversed()) one.commit();
@@ -107,7 +107,7 @@ describe("acknowledgements that wait for the commit", () => {
 
   test("what was not committed when the connection broke comes again, and nothing else does", async () => {
     const { link, taken } = open();
-    await link.ready;
+    await link.whenReady();
     await tell("one", "two", "three");
     await expect.poll(() => taken.length).toBe(3);
     taken[0]?.commit();
@@ -126,7 +126,7 @@ describe("acknowledgements that wait for the commit", () => {
 
   test("a message that fails is tried again, holds up none behind it, and the fault is told once", async () => {
     const { link, taken, faults } = open();
-    await link.ready;
+    await link.whenReady();
     await tell("bad", "good");
     await expect.poll(() => taken.length).toBe(2);
     taken[0]?.fail();
@@ -144,7 +144,7 @@ describe("acknowledgements that wait for the commit", () => {
 describe("limits", () => {
   test("above the limit the connection pauses, and goes on with the commits", async () => {
     const { link, taken } = open({ messagesMax: 10 });
-    await link.ready;
+    await link.whenReady();
     await tell(...numbered(30));
     await expect.poll(() => taken.length).toBe(10);
     for (let at = 0; at < 30; at++) {
@@ -158,7 +158,7 @@ describe("limits", () => {
 
   test("large messages are counted by their bytes", async () => {
     const { link, taken } = open({ bytesMax: 100 });
-    await link.ready;
+    await link.whenReady();
     await tell("x".repeat(100), "y");
     await expect.poll(() => taken.length).toBe(1);
     taken[0]?.commit();
@@ -171,7 +171,7 @@ describe("limits", () => {
 describe("coming and going", () => {
   test("what is told while the gateway is away waits for it", async () => {
     const before = open();
-    await before.link.ready;
+    await before.link.whenReady();
     await before.link.stop();
     await tell("while you were away");
     const after = open();
@@ -180,7 +180,7 @@ describe("coming and going", () => {
 
   test("a stop waits for what is under way, acknowledges it, and leaves what comes meanwhile to the broker", async () => {
     const before = open();
-    await before.link.ready;
+    await before.link.whenReady();
     await tell("under way");
     await expect.poll(() => before.taken.length).toBe(1);
     const stopped = before.link.stop();
@@ -200,7 +200,7 @@ describe("coming and going", () => {
     await expect(link.publish("paygo/v1/lamp/cmd", "{}")).rejects.toThrow("The broker is away.");
     await expect.poll(() => faults.length).toBeGreaterThan(0);
     server.listen(port, "127.0.0.1");
-    await link.ready;
+    await link.whenReady();
     await link.publish("paygo/v1/lamp/cmd", "{}");
   });
 

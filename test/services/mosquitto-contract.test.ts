@@ -49,7 +49,7 @@ async function openMosquitto(): Promise<MqttPlace> {
       retryPauseMs: { first: 1, most: 10 },
       drainMs: 0,
     });
-    await link.ready;
+    await link.whenReady();
     return link;
   };
   let link = await start();

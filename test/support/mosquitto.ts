@@ -15,6 +15,12 @@ export interface OwnMosquitto {
   remove(): Promise<void>;
 }
 
+export interface GuardedMosquitto extends OwnMosquitto {
+  readonly controlUrl: string;
+  /** Forgets accounts and sessions, as after the loss of its disk; while it is not running. */
+  reset(): void;
+}
+
 const PROGRAMS = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto"];
 const PLUGINS = [
   "/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so",
@@ -72,7 +78,7 @@ export async function makeMosquitto(program: string, lines: readonly string[]): 
 export async function makeGuardedMosquitto(
   { program, plugin }: { program: string; plugin: string },
   lines: readonly string[] = [],
-): Promise<OwnMosquitto & { readonly controlUrl: string }> {
+): Promise<GuardedMosquitto> {
   const made = await makeMosquitto(program, [
     "allow_anonymous false",
     `plugin ${plugin}`,
@@ -84,15 +90,15 @@ export async function makeGuardedMosquitto(
     ...lines,
   ]);
   const password = "control-password";
-  const initialized = spawnSync("mosquitto_ctrl", [
-    "dynsec",
-    "init",
-    join(made.folder, "dynamic-security.json"),
-    "admin",
-    password,
-  ]);
-  if (initialized.status !== 0) throw new Error(`mosquitto_ctrl failed: ${String(initialized.stderr)}`);
-  return { ...made, controlUrl: made.url.replace("://", `://admin:${password}@`) };
+  const reset = (): void => {
+    const file = join(made.folder, "dynamic-security.json");
+    rmSync(file, { force: true });
+    rmSync(join(made.folder, "mosquitto.db"), { force: true });
+    const initialized = spawnSync("mosquitto_ctrl", ["dynsec", "init", file, "admin", password]);
+    if (initialized.status !== 0) throw new Error(`mosquitto_ctrl failed: ${String(initialized.stderr)}`);
+  };
+  reset();
+  return { ...made, reset, controlUrl: made.url.replace("://", `://admin:${password}@`) };
 }
 
 async function freePort(): Promise<number> {

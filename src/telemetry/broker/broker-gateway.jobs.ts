@@ -2,11 +2,11 @@ import type { Clock } from "../../kernel/time.ts";
 import { openDynamicSecurity } from "../../platform/mqtt-broker-dynsec.ts";
 import type { RawFrame } from "../frames/frame.ts";
 import { startBrokerIngest, type BrokerIngest } from "./broker-ingest.mqtt.ts";
-import { startAccountSync, type AccountBooks } from "./mosquitto-accounts.jobs.ts";
+import { startAccountSync, type AccountBooks, type AccountSync } from "./mosquitto-accounts.jobs.ts";
 import type { TopicRightsOf } from "./mosquitto-accounts.ts";
 import { DEVICE_FILTERS } from "./topics.ts";
 
-export interface BrokerGateway extends Pick<BrokerIngest, "ready" | "inFlight" | "send" | "isHere"> {
+export interface BrokerGateway extends Pick<BrokerIngest, "whenReady" | "inFlight" | "send" | "isHere"> {
   stop(): Promise<void>;
 }
 
@@ -38,38 +38,49 @@ export async function startBrokerGateway({
   onSpoke(serial: string): void;
   onFault(error: unknown): void;
 }): Promise<BrokerGateway> {
-  const sync =
-    controlUrl === undefined
-      ? undefined
-      : await startAccountSync({
-          control: openDynamicSecurity({ url: controlUrl }),
-          books,
-          rights,
-          gateway: gatewayUser(url),
-          filters: [...DEVICE_FILTERS, ...topics],
-          onFault,
-        });
+  let sync: AccountSync | undefined;
   const link = startBrokerIngest({
     url,
     name,
     topics,
     clock,
-    onFault,
+    onFault(error) {
+      onFault(error);
+      // A broker that does not know its own gateway has lost its accounts, or never had them.
+      if (isRefusal(error)) sync?.checkAll();
+    },
     async take(frame, source) {
       await take(frame, source);
       if (frame.serial !== undefined) onSpoke(frame.serial);
     },
   });
+  if (controlUrl !== undefined)
+    sync = await startAccountSync({
+      control: openDynamicSecurity({ url: controlUrl }),
+      books,
+      rights,
+      gateway: gatewayUser(url),
+      filters: [...DEVICE_FILTERS, ...topics],
+      whenReady: link.whenReady,
+      onFault,
+    });
   return {
-    ready: link.ready,
+    whenReady: link.whenReady,
     inFlight: link.inFlight,
     send: link.send,
     isHere: link.isHere,
     async stop() {
-      await link.stop();
       await sync?.stop();
+      await link.stop();
     },
   };
+}
+
+/** Reason codes of MQTT 5: bad user name or password, not authorized. */
+const REFUSALS: readonly unknown[] = [134, 135];
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && "code" in error && REFUSALS.includes(error.code);
 }
 
 /** The user in the URL; undefined where it names none. */

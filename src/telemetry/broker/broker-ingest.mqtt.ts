@@ -5,8 +5,8 @@ import { DEVICE_FILTERS, commandTopic, readContentType, readTopic } from "./topi
 
 /** The way in through a broker outside: what our own gateway offers too. */
 export interface BrokerIngest {
-  /** Resolves when the subscriptions stand for the first time. */
-  readonly ready: Promise<void>;
+  /** Resolves as soon as the subscriptions stand: what devices tell from then on is kept for us. Rejects when stopped. */
+  whenReady(): Promise<void>;
   readonly inFlight: { readonly messages: number; readonly bytes: number };
   /** Hands a command to the broker, which keeps it for a device that is away where that has a lasting session. */
   send(serial: string, channel: "cmd", payload: Uint8Array): Promise<void>;
@@ -55,7 +55,7 @@ export function startBrokerIngest({
     },
   });
   return {
-    ready: link.ready,
+    whenReady: link.whenReady,
     inFlight: link.inFlight,
     // Our own books end a command that is too old; the broker forgets what it could not deliver by about the same time.
     send: (serial, _channel, payload) =>

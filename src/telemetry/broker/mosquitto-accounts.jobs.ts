@@ -21,8 +21,8 @@ export interface AccountBooks {
 }
 
 export interface AccountSync {
-  /** Brings the whole broker to what the books say. */
-  reconcile(): Promise<{ made: number; removed: number; held: number }>;
+  /** Brings the whole broker to what the books say, soon; for a broker that may have forgotten. */
+  checkAll(): void;
   /** Waits until every change heard so far is at the broker. */
   idle(): Promise<void>;
   stop(): Promise<void>;
@@ -41,6 +41,7 @@ export async function startAccountSync({
   rights,
   gateway,
   filters,
+  whenReady = () => Promise.resolve(),
   onFault,
   pauseMs = 5_000,
 }: {
@@ -50,6 +51,8 @@ export async function startAccountSync({
   /** The user of MQTT_URL, made where it is missing; undefined where it is kept by hand. */
   gateway: { username: string; password: string } | undefined;
   filters: readonly string[];
+  /** Resolves when our gateway listens. A device that comes in earlier would be acknowledged for what nobody keeps. */
+  whenReady?(): Promise<void>;
   onFault(error: unknown): void;
   pauseMs?: number;
 }): Promise<AccountSync> {
@@ -58,6 +61,7 @@ export async function startAccountSync({
   let isStopping = false;
   let running: Promise<void> | undefined;
   let endPause = (): void => undefined;
+  const stopped = Promise.withResolvers<void>();
 
   /** A removal of what is not there is no failure; any other refusal is. */
   async function apply(commands: readonly DynsecCommand[], isFine: (answer: DynsecAnswer) => boolean): Promise<void> {
@@ -82,24 +86,32 @@ export async function startAccountSync({
     }
   }
 
-  async function reconcile(): Promise<{ made: number; removed: number; held: number }> {
-    if (gateway !== undefined) await apply(gatewayCommands(gateway, { group: "washa", filters }), isEither);
-    const unwanted = await held();
-    const count = { made: 0, removed: 0, held: unwanted.size };
-    for (let after: string | undefined; ;) {
-      const page = await books.page({ after, limit: PAGE_MAX });
-      const missing = page.filter(({ serial, generation }) => unwanted.get(serial) !== markOf(generation));
+  /** Makes accounts, which only helps once somebody listens to them. */
+  async function admit(accounts: readonly BrokerAccount[]): Promise<void> {
+    if (accounts.length === 0) return;
+    await Promise.race([whenReady(), stopped.promise]);
+    for (let at = 0; at < accounts.length && !isStopping; at += PAGE_MAX) {
+      const part = accounts.slice(at, at + PAGE_MAX);
       await apply(
-        missing.flatMap((account) => accountCommands(account, rights)),
+        part.flatMap((account) => accountCommands(account, rights)),
         isRemoval,
       );
+    }
+  }
+
+  async function reconcile(): Promise<void> {
+    if (gateway !== undefined) await apply(gatewayCommands(gateway, { group: "washa", filters }), isEither);
+    const unwanted = await held();
+    const missing: BrokerAccount[] = [];
+    for (let after: string | undefined; ;) {
+      const page = await books.page({ after, limit: PAGE_MAX });
+      missing.push(...page.filter(({ serial, generation }) => unwanted.get(serial) !== markOf(generation)));
       for (const { serial } of page) unwanted.delete(serial);
-      count.made += missing.length;
       after = page.at(-1)?.serial;
       if (after === undefined || page.length < PAGE_MAX) break;
     }
     await apply([...unwanted.keys()].flatMap(removalCommands), isRemoval);
-    return { ...count, removed: unwanted.size };
+    await admit(missing);
   }
 
   async function carryOver(): Promise<void> {
@@ -113,14 +125,23 @@ export async function startAccountSync({
     changed.clear();
     const wanted = new Map((await books.find(serials)).map((account) => [account.serial, account]));
     const answers = await control.run(serials.map((username) => ({ command: "getClient", username })));
-    const commands = serials.flatMap((serial, at) => {
-      const account = wanted.get(serial);
-      const mark = readMark(answers[at]?.data);
-      // Other things of a device change too, and a second process hears of them as well: nobody is put out for nothing.
-      if (mark === (account === undefined ? undefined : markOf(account.generation))) return [];
-      return account === undefined ? removalCommands(serial) : accountCommands(account, rights);
-    });
-    await apply(commands, isRemoval);
+    // Other things of a device change too, and a second process hears of them as well: nobody is put out for nothing.
+    const marks = serials.map((serial, at) => ({
+      account: wanted.get(serial),
+      mark: readMark(answers[at]?.data),
+      serial,
+    }));
+    const ended = marks.filter(({ account, mark }) => mark !== undefined && account === undefined);
+    await apply(
+      ended.flatMap(({ serial }) => removalCommands(serial)),
+      isRemoval,
+    );
+    // One whose credentials are new is put out by being made anew.
+    await admit(
+      marks.flatMap(({ account, mark }) =>
+        account === undefined || mark === markOf(account.generation) ? [] : [account],
+      ),
+    );
   }
 
   async function run(): Promise<void> {
@@ -150,12 +171,16 @@ export async function startAccountSync({
   });
   running ??= run();
   return {
-    reconcile,
+    checkAll() {
+      isWholeDue = true;
+      running ??= run();
+    },
     async idle() {
       while (running !== undefined) await running;
     },
     async stop() {
       isStopping = true;
+      stopped.resolve();
       endPause();
       await unlisten();
       await running;
