@@ -41,21 +41,29 @@ const PINGS_MAX = 50;
  * Back-pressure by not reading: a paused connection's bytes stay in its socket, then in the network, then in the device, which
  * has more room for them than we have when the database is away. Senders go on when half of the limit is free again.
  */
-export function makeFlow<Sender extends Pausable>({
-  messagesMax,
-  bytesMax,
-  messagesOfOneMax,
-}: FlowLimits): Flow<Sender> {
+export function makeFlow<Sender extends Pausable>(
+  { messagesMax, bytesMax, messagesOfOneMax }: FlowLimits,
+  /** Who may send. When the limit is reached all of them wait: each that were read once more would bring a whole socket's worth. */
+  everyone: () => Iterable<Sender>,
+): Flow<Sender> {
   const shares = new Map<Sender, Share>();
   const paused = new Set<Sender>();
   const state = { messages: 0, bytes: 0 };
+  /** Whether everybody waits, since the limit of all was reached. */
+  let isHeld = false;
+
+  function hold(sender: Sender): void {
+    if (paused.has(sender)) return;
+    paused.add(sender);
+    sender.pause();
+  }
 
   const isRoomy = (): boolean => state.messages <= messagesMax / 2 && state.bytes <= bytesMax / 2;
 
-  function release(sender: Sender, share: Share): void {
+  function release(sender: Sender, share: Share | undefined): void {
     paused.delete(sender);
-    const times = share.ended + PINGS_MAX;
-    share.ended = 0;
+    const times = (share?.ended ?? 0) + PINGS_MAX;
+    if (share !== undefined) share.ended = 0;
     for (let time = 0; time < times && !paused.has(sender); time++) sender.resume();
   }
 
@@ -66,10 +74,12 @@ export function makeFlow<Sender extends Pausable>({
       share.messages += 1;
       state.messages += 1;
       state.bytes += bytes;
-      const isOver = state.messages >= messagesMax || state.bytes >= bytesMax || share.messages >= messagesOfOneMax;
-      if (!isOver || paused.has(sender)) return;
-      paused.add(sender);
-      sender.pause();
+      if (share.messages >= messagesOfOneMax) hold(sender);
+      if (state.messages < messagesMax && state.bytes < bytesMax) return;
+      hold(sender);
+      if (isHeld) return;
+      isHeld = true;
+      for (const other of everyone()) hold(other);
     },
     end(sender, bytes) {
       state.messages -= 1;
@@ -80,11 +90,13 @@ export function makeFlow<Sender extends Pausable>({
         share.ended = Math.min(share.ended + 1, ENDED_MAX);
       }
       if (paused.size === 0 || !isRoomy()) return;
-      // Whoever goes on is read at once and may have to wait again, so the set changes meanwhile.
-      for (const waiting of Array.from(paused)) {
+      isHeld = false;
+      // Whoever goes on is read at once and may have to wait again, at the end of the set: each is looked at once.
+      let left = paused.size;
+      for (const waiting of paused) {
+        if (left-- === 0) return;
         const waitingShare = shares.get(waiting);
-        if (waitingShare === undefined) paused.delete(waiting);
-        else if (waitingShare.messages <= messagesOfOneMax / 2) release(waiting, waitingShare);
+        if ((waitingShare?.messages ?? 0) <= messagesOfOneMax / 2) release(waiting, waitingShare);
         if (!isRoomy()) return;
       }
     },

@@ -80,7 +80,7 @@ const ROOT = "paygo/v1/";
 const UPLINK: ReadonlySet<string> = new Set(["status", "data", "event", "ack"]);
 
 const LIMITS: GatewayLimits = {
-  messagesMax: 50_000,
+  messagesMax: 20_000,
   bytesMax: 48 * 1_048_576,
   messagesOfOneMax: 1_000,
   connectionsMax: 50_000,
@@ -114,8 +114,10 @@ interface Session {
 export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGateway> {
   const { onConnected, onHere, onGone } = options;
   const limits = { ...LIMITS, ...options.limits };
-  const flow = makeFlow<Connection>(limits);
   const sessions = new Map<string, Session>();
+  const flow = makeFlow<Connection>(limits, function* everyone() {
+    for (const { client } of sessions.values()) yield client;
+  });
   const byClient = new WeakMap<object, Session>();
   let isClosing = false;
 
@@ -203,6 +205,8 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
       return packet;
     },
   });
+  // What a device tells goes to `take` and to nobody else: without this aedes looks through every subscription for each frame.
+  Object.assign(broker, { publish: forwardNothing });
   broker.on("subscribe", (subscriptions, client) => {
     const session = byClient.get(client);
     if (session === undefined || session.isHere || !subscriptions.some(({ qos }) => Number(qos) !== REFUSED)) return;
@@ -308,6 +312,12 @@ export class DeviceAway extends Error {
     super(`Device ${serial} is not connected to this gateway.`);
     this.name = "DeviceAway";
   }
+}
+
+/** In place of aedes's own; its callback is the second parameter where the broker itself tells something. */
+function forwardNothing(_packet: unknown, client: unknown, done: unknown): void {
+  const heard = typeof client === "function" ? client : done;
+  if (typeof heard === "function") (heard as () => void)();
 }
 
 /** Which of its own topics a device published on. */

@@ -41,7 +41,7 @@ export interface PlacedEvent {
   readonly receivedAtMs: number;
 }
 
-export interface Quarantined {
+export interface Refused {
   readonly refusal: FrameRefusal;
   readonly message: Message;
 }
@@ -58,7 +58,9 @@ export interface Plan {
   readonly parts: readonly Part[];
   readonly latests: ReadonlyMap<number, Latest>;
   readonly events: readonly PlacedEvent[];
-  readonly quarantined: readonly Quarantined[];
+  /** All that is refused, and what of it is kept. */
+  readonly refused: readonly Refused[];
+  readonly quarantined: readonly Refused[];
   readonly heard: Heard;
   readonly taken: readonly Taken[];
   readonly readings: number;
@@ -76,6 +78,7 @@ export function planGroup(
     parts: [],
     latests: new Map(),
     events: [],
+    refused: [],
     quarantined: [],
     answers: [],
     counts: new Map(),
@@ -89,7 +92,8 @@ export function planGroup(
       if (latest === undefined) draft.latests.set(device, (latest = startLatest(device, known.get(device))));
       return planFrame(draft, { read, latest, refusals, message, keptDays });
     });
-    if (message.keepsRefused) draft.quarantined.push(...refusals.map((refusal) => ({ refusal, message })));
+    for (const refusal of refusals) draft.refused.push({ refusal, message });
+    if (message.keepsRefused) for (const refusal of refusals) draft.quarantined.push({ refusal, message });
     return { frames, refusals };
   });
   for (const [device, latest] of draft.latests) if (Number.isNaN(latest.seenAtMs)) draft.latests.delete(device);
@@ -105,7 +109,8 @@ interface Draft {
   readonly parts: Part[];
   readonly latests: Map<number, Latest>;
   readonly events: PlacedEvent[];
-  readonly quarantined: Quarantined[];
+  readonly refused: Refused[];
+  readonly quarantined: Refused[];
   readonly answers: { deviceNumber: number; answer: CommandAnswer }[];
   readonly counts: Map<number, number>;
   readings: number;

@@ -81,9 +81,32 @@ export function makeIngest({
   now?: () => number;
 }): Ingest {
   const refusedKept = makeTwoAges<string, { minute: number; count: number }>(SOURCES_MAX);
-  const open = Array.from({ length: lanes }, () => makeLane({ url, keptDays, observer, now, onHeard }));
-  let messages = 0;
-  let bytes = 0;
+  const told: LaneObserver = {
+    ...observer,
+    committed(group, seconds) {
+      for (const { refusal, message } of group.refused) countRefused(refusal, message.source);
+      observer.committed(group, seconds);
+    },
+  };
+  const open = Array.from({ length: lanes }, () => makeLane({ url, keptDays, observer: told, now, onHeard }));
+  /** Messages whose device is being looked up. */
+  const reading = { messages: 0, bytes: 0 };
+  /** What the adapter asked for in one reading and memory did not hold. */
+  const missing = { serials: new Set<string>(), formats: new Set<number>() };
+  const context: FrameContext = {
+    hash: (serial, message) => speakingOf(peekSpeaker(serial))?.hash(message),
+    dataFormat(id) {
+      const found = dataFormat.peek(id);
+      if (found === undefined) missing.formats.add(id);
+      return found ?? undefined;
+    },
+  };
+
+  function peekSpeaker(serial: string): Speaker | undefined {
+    const found = speakers.peek(serial);
+    if (found === undefined) missing.serials.add(serial);
+    return found ?? undefined;
+  }
 
   const minuteNow = (): number => Math.floor(clock.now().getTime() / MINUTE_MS);
 
@@ -92,81 +115,85 @@ export function makeIngest({
     return seen === undefined || seen.minute !== minuteNow() || seen.count < REFUSED_KEPT_A_MINUTE;
   }
 
-  function countRefused(source: string): void {
+  function countRefused(refusal: FrameRefusal, source: string): void {
     const minute = minuteNow();
     const seen = refusedKept.get(source);
     refusedKept.set(source, { minute, count: seen?.minute === minute ? seen.count + 1 : 1 });
+    observer.setAside(refusal);
   }
 
-  /** Reads a frame, loading what the adapter asks for and memory does not hold, and reading again. */
-  async function readWhole(raw: RawFrame): Promise<FrameOutcome> {
-    for (let attempt = 1; ; attempt++) {
-      const { outcome, serials, formats } = readOnce(raw);
-      if (serials.size === 0 && formats.size === 0) return outcome;
-      if (attempt === READINGS_OF_ONE_FRAME_MAX)
-        return {
-          ok: false,
-          refusal: {
-            reason: "wrong_schema",
-            serial: raw.serial,
-            detail: `One frame may name ${String(READINGS_OF_ONE_FRAME_MAX)} devices and data formats at most.`,
-          },
-        };
-      await Promise.all([speakers.load([...serials]), dataFormat.load([...formats])]);
+  /** The outcome, or undefined when something has to be loaded first; `missing` says what. */
+  function readOnce(raw: RawFrame): FrameOutcome | undefined {
+    const outcome = read(raw, context);
+    if (outcome.ok) for (const { serial } of outcome.frames) peekSpeaker(serial);
+    return missing.serials.size === 0 && missing.formats.size === 0 ? outcome : undefined;
+  }
+
+  /** Loads what was missing and reads again. A frame names its device and its accessories one after another. */
+  async function readAgain(raw: RawFrame): Promise<FrameOutcome> {
+    for (let attempt = 1; attempt < READINGS_OF_ONE_FRAME_MAX; attempt++) {
+      const [serials, formats] = [[...missing.serials], [...missing.formats]];
+      missing.serials.clear();
+      missing.formats.clear();
+      await Promise.all([speakers.load(serials), dataFormat.load(formats)]);
+      const outcome = readOnce(raw);
+      if (outcome !== undefined) return outcome;
     }
+    missing.serials.clear();
+    missing.formats.clear();
+    const most = String(READINGS_OF_ONE_FRAME_MAX);
+    const detail = `One frame may name ${most} devices and data formats at most.`;
+    return { ok: false, refusal: { reason: "wrong_schema", serial: raw.serial, detail } };
   }
 
-  async function readAdmitted(raw: RawFrame, options: TakeOptions | undefined): Promise<FrameOutcome> {
-    const outcome = await readWhole(raw);
-    if (outcome.ok) options?.admit?.(outcome.frames);
-    return outcome;
+  async function takeSlowly(raw: RawFrame, source: string, options: TakeOptions | undefined): Promise<Taken> {
+    reading.messages += 1;
+    reading.bytes += raw.payload.length;
+    let outcome: FrameOutcome;
+    try {
+      outcome = await readAgain(raw);
+    } finally {
+      reading.messages -= 1;
+      reading.bytes -= raw.payload.length;
+    }
+    return await store(raw, outcome, { source, options });
   }
 
-  function readOnce(raw: RawFrame): { outcome: FrameOutcome; serials: Set<string>; formats: Set<number> } {
-    const serials = new Set<string>();
-    const formats = new Set<number>();
-    const peek = (serial: string): Speaker | undefined => {
-      const found = speakers.peek(serial);
-      if (found === undefined) serials.add(serial);
-      return found ?? undefined;
-    };
-    const outcome = read(raw, {
-      hash: (serial, message) => speakingOf(peek(serial))?.hash(message),
-      dataFormat(id) {
-        const found = dataFormat.peek(id);
-        if (found === undefined) formats.add(id);
-        return found ?? undefined;
-      },
-    });
-    if (outcome.ok) for (const { serial } of outcome.frames) peek(serial);
-    return { outcome, serials, formats };
+  /** Joins the next commit. One promise a message: at a hundred thousand a second each more of them is felt. */
+  function store(
+    raw: RawFrame,
+    outcome: FrameOutcome,
+    { source, options }: { source: string; options?: TakeOptions | undefined },
+  ): Promise<Taken> {
+    if (outcome.ok && options?.admit !== undefined) options.admit(outcome.frames);
+    const message = messageOf(raw, outcome, source);
+    const { frames, refusals } = message;
+    if (frames.length === 0 && !message.keepsRefused) {
+      for (const refusal of refusals) countRefused(refusal, source);
+      return Promise.resolve({ frames: [], refusals });
+    }
+    const laneAt = (frames[0]?.device ?? 0) % open.length;
+    if (open.length === 1 || frames.every(({ device }) => device % open.length === laneAt))
+      return addTo(laneAt, message);
+    return storeApart(message);
   }
 
-  function messageOf(raw: RawFrame, { outcome, source }: { outcome: FrameOutcome; source: string }): Message {
+  function messageOf(raw: RawFrame, outcome: FrameOutcome, source: string): Message {
+    if (!outcome.ok)
+      return { frames: [], refusals: [outcome.refusal], raw, source, keepsRefused: keepsRefused(source) };
+    const refusals = [...(outcome.setAside ?? [])];
     const frames: ReadFrame[] = [];
-    const refusals: FrameRefusal[] = outcome.ok ? [...(outcome.setAside ?? [])] : [outcome.refusal];
-    if (outcome.ok) {
-      for (const frame of outcome.frames) {
-        const speaker = speakingOf(speakers.peek(frame.serial) ?? undefined);
-        if (speaker === undefined) refusals.push(unknownDevice(frame.serial));
-        else frames.push({ device: speaker.number, frame });
-      }
+    for (const frame of outcome.frames) {
+      const speaker = speakingOf(speakers.peek(frame.serial) ?? undefined);
+      if (speaker === undefined) refusals.push(unknownDevice(frame.serial));
+      else frames.push({ device: speaker.number, frame });
     }
     return { frames, refusals, raw, source, keepsRefused: keepsRefused(source) };
   }
 
-  async function store(message: Message): Promise<Taken> {
-    if (message.refusals.length > 0 && message.frames.length === 0 && !message.keepsRefused)
-      return { frames: [], refusals: message.refusals };
-    const [first] = message.frames;
-    const laneOf = (device: number): number => device % open.length;
-    // The devices of one message mostly share a lane; where they do not, each part is committed by its own.
-    const apart = new Map<number, ReadFrame[]>();
-    for (const one of message.frames) {
-      const lane = laneOf(one.device);
-      apart.set(lane, [...(apart.get(lane) ?? []), one]);
-    }
-    if (apart.size <= 1) return await addTo(first === undefined ? 0 : laneOf(first.device), message);
+  /** Devices of one message in different lanes: each part is committed by its own. */
+  async function storeApart(message: Message): Promise<Taken> {
+    const apart = Map.groupBy(message.frames, ({ device }) => device % open.length);
     const parts = await Promise.all(
       [...apart].map(([lane, frames], at) =>
         addTo(lane, { ...message, frames, refusals: at === 0 ? message.refusals : [] }),
@@ -175,34 +202,46 @@ export function makeIngest({
     return { frames: parts.flatMap((part) => part.frames), refusals: parts.flatMap((part) => part.refusals) };
   }
 
-  function addTo(lane: number, message: Message): Promise<Taken> {
-    const place = open[lane];
-    if (place === undefined) throw new Error(`Bug: there is no lane ${String(lane)}.`);
-    return place.add(message);
+  function addTo(at: number, message: Message): Promise<Taken> {
+    const lane = open[at];
+    if (lane === undefined) throw new Error(`Bug: there is no lane ${String(at)}.`);
+    return lane.add(message);
   }
 
-  async function within(raw: RawFrame, source: string, look: () => Promise<FrameOutcome>): Promise<Taken> {
-    if (messages >= WAITING_MESSAGES_MAX || bytes + raw.payload.length > WAITING_BYTES_MAX) throw new IngestFull();
-    messages += 1;
-    bytes += raw.payload.length;
+  function inFlight(): { messages: number; bytes: number } {
+    const all = { ...reading };
+    for (const { waiting } of open) {
+      all.messages += waiting.messages;
+      all.bytes += waiting.bytes;
+    }
+    return all;
+  }
+
+  function isFull(raw: RawFrame): boolean {
+    const { messages, bytes } = inFlight();
+    return messages >= WAITING_MESSAGES_MAX || bytes + raw.payload.length > WAITING_BYTES_MAX;
+  }
+
+  /** Turns what is thrown on the way into a rejection, as callers of a promise expect it. */
+  function attempt(act: () => Promise<Taken>): Promise<Taken> {
     try {
-      const outcome = await look();
-      const taken = await store(messageOf(raw, { outcome, source }));
-      if (taken.refusals.length > 0) {
-        countRefused(source);
-        for (const refusal of taken.refusals) observer.setAside(refusal);
-      }
-      return taken;
-    } finally {
-      messages -= 1;
-      bytes -= raw.payload.length;
+      return act();
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
   return {
-    take: (raw, source, options) => within(raw, source, () => readAdmitted(raw, options)),
-    setAside: (raw, refusal, source) => within(raw, source, () => Promise.resolve({ ok: false, refusal })),
-    inFlight: () => ({ messages, bytes }),
+    take(raw, source, options) {
+      if (isFull(raw)) return Promise.reject(new IngestFull());
+      return attempt(() => {
+        const outcome = readOnce(raw);
+        return outcome === undefined ? takeSlowly(raw, source, options) : store(raw, outcome, { source, options });
+      });
+    },
+    setAside: (raw, refusal, source) =>
+      isFull(raw) ? Promise.reject(new IngestFull()) : attempt(() => store(raw, { ok: false, refusal }, { source })),
+    inFlight,
     async close() {
       await Promise.all(open.map((lane) => lane.close()));
     },

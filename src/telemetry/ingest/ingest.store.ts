@@ -1,7 +1,7 @@
 import type { BinaryConnection } from "../../platform/binary-connection.ts";
 import { everyRow, type BinaryColumn } from "../../platform/binary-rows.ts";
 import { jsonbText, plainText, withBatch, type Block } from "./block.ts";
-import type { PlacedEvent, Quarantined } from "./group.ts";
+import type { PlacedEvent, Refused } from "./group.ts";
 import { keyColumns, toldColumns, type Latest } from "./latest.ts";
 import type { Known } from "./placing.ts";
 
@@ -142,7 +142,7 @@ export async function writeEvents(connection: BinaryConnection, events: readonly
   );
 }
 
-export async function writeQuarantine(connection: BinaryConnection, set: readonly Quarantined[]): Promise<void> {
+export async function writeQuarantine(connection: BinaryConnection, set: readonly Refused[]): Promise<void> {
   if (set.length === 0) return;
   const columns: BinaryColumn[] = [
     {

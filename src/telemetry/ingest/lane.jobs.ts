@@ -18,8 +18,8 @@ import type { Known } from "./placing.ts";
 export interface Lane {
   /** Resolves after the commit. Waits as long as the database is away; rejects only when the lane is closed. */
   add(message: Message): Promise<Taken>;
-  /** Messages that wait or are being written. */
-  readonly waiting: number;
+  /** What waits or is being written. */
+  readonly waiting: { readonly messages: number; readonly bytes: number };
   /** Ends the group that is being written; what waits behind it is rejected, and so never acknowledged. */
   close(): Promise<void>;
 }
@@ -84,7 +84,7 @@ export function makeLane({
   const days = new Set<number>();
   let queue: Waiting[] = [];
   let head = 0;
-  let inGroup = 0;
+  const waiting = { messages: 0, bytes: 0 };
   let connection: BinaryConnection | undefined;
   let running: Promise<void> | undefined;
   let isClosed = false;
@@ -212,7 +212,6 @@ export function makeLane({
 
   async function run(): Promise<void> {
     for (let group = nextGroup(); group.length > 0; group = nextGroup()) {
-      inGroup = group.length;
       try {
         if (isClosed) throw new LaneClosed();
         const taken = await write(group.map(({ message }) => message));
@@ -220,7 +219,10 @@ export function makeLane({
       } catch (error) {
         for (const entry of group) entry.reject(error);
       }
-      inGroup = 0;
+      for (const { message } of group) {
+        waiting.messages -= 1;
+        waiting.bytes -= message.raw.payload.length;
+      }
     }
     running = undefined;
   }
@@ -228,6 +230,8 @@ export function makeLane({
   return {
     add(message) {
       if (isClosed) return Promise.reject(new LaneClosed());
+      waiting.messages += 1;
+      waiting.bytes += message.raw.payload.length;
       return new Promise((resolve, reject) => {
         queue.push({ message, resolve, reject });
         // After the sockets of this turn were read, so that what came together is committed together.
@@ -236,9 +240,7 @@ export function makeLane({
         }).then(run);
       });
     },
-    get waiting() {
-      return queue.length - head + inGroup;
-    },
+    waiting,
     async close() {
       isClosed = true;
       endPause();
