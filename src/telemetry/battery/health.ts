@@ -30,6 +30,9 @@ export interface Memory {
   /** Sums of what the absolute measures said of the capacity in youth, as shares of the rated one. */
   readonly byTable: { readonly weight: number; readonly sum: number };
   readonly byEmptying: { readonly weight: number; readonly sum: number };
+  /** Weeks in a row in which far less capacity was seen than expected, and how much less in the last of them once it is believed. */
+  readonly fallenWeeks: number;
+  readonly fallenBy: number;
   readonly resistance: Evidence | undefined;
   readonly youngResistance: { readonly count: number; readonly sum: number };
   readonly carry: CountingCarry;
@@ -46,6 +49,8 @@ export const BLANK_MEMORY: Memory = {
   seenWeeks: 0,
   unseenWeeks: 0,
   steadyVariance: 0,
+  fallenWeeks: 0,
+  fallenBy: 0,
   byTable: { weight: 0, sum: 0 },
   byEmptying: { weight: 0, sum: 0 },
   resistance: undefined,
@@ -102,6 +107,8 @@ const WHEN_UNKNOWN: Evidence = { value: 0.88, variance: 0.12 ** 2 };
 /** What emptying tells, however often: sensors' gains and the charge left at the cut-off stay what they are. */
 const EMPTYING_ERROR = 0.05;
 const STALE_WEEKS = 3;
+const FALL_LEAST = 0.08;
+const FALL_DEVIATIONS = 3;
 /** Volts of a cell by which the sag, the meter's drift and hysteresis leave a rest voltage wrong for good. */
 const STEADY_ERROR_V = 0.0015;
 /** Full may come to mean another charge as a battery ages: by this share of the error of one night. */
@@ -164,7 +171,10 @@ function remember(before: Memory, counted: Counted, spec: BatterySpec): Memory {
     knots === undefined || relative === undefined
       ? undefined
       : steadyError(points, relative.value, { knots, cellOhm, spec });
-  const trend = filterTrend(before.trend, relative, { level: LEVEL_WANDER ** 2, slope: SLOPE_WANDER ** 2 });
+  const { fallenWeeks, fallenBy } = watchFall(before, relative);
+  // A fall that is believed opens the level to what is seen now (an intervention: Harvey 1989, section 7.6).
+  const wander = { level: LEVEL_WANDER ** 2 + fallenBy ** 2, slope: SLOPE_WANDER ** 2 };
+  const trend = filterTrend(before.trend, relative, wander);
   return {
     ...shared,
     ...absolute(before, counted, { level: trend.level, points, cellOhm, spec }),
@@ -173,10 +183,24 @@ function remember(before: Memory, counted: Counted, spec: BatterySpec): Memory {
       steady === undefined
         ? before.steadyVariance
         : before.steadyVariance + (steady - before.steadyVariance) / Math.min(12, before.seenWeeks + 1),
+    fallenWeeks,
+    fallenBy,
     weeksSince: before.weeksSince + 1,
     seenWeeks: before.seenWeeks + (relative === undefined ? 0 : 1),
     unseenWeeks: relative === undefined ? before.unseenWeeks + 1 : 0,
   };
+}
+
+/** One bad week is a bad week; a second one in a row as far below what was expected is a fall. */
+function watchFall(
+  { trend, fallenWeeks }: Memory,
+  seen: Evidence | undefined,
+): Pick<Memory, "fallenWeeks" | "fallenBy"> {
+  if (trend === undefined || seen === undefined) return { fallenWeeks, fallenBy: 0 };
+  const below = trend.level + trend.slope - seen.value;
+  const far = below > Math.max(FALL_LEAST, FALL_DEVIATIONS * Math.sqrt(trend.levelVariance + seen.variance));
+  if (!far) return { fallenWeeks: 0, fallenBy: 0 };
+  return fallenWeeks >= 1 ? { fallenWeeks: 0, fallenBy: below } : { fallenWeeks: 1, fallenBy: 0 };
 }
 
 /**

@@ -14,8 +14,6 @@ export interface Life {
   readonly lately: Habits | undefined;
   /** The same in its first weeks. */
   readonly young: Habits | undefined;
-  /** Levels of the last weeks, the newest last: a sudden loss shows in them. */
-  readonly levels: readonly number[];
   /** The week in which a cell or string was lost, once one was. */
   readonly cellLostWeek: number | undefined;
 }
@@ -26,7 +24,7 @@ export interface Habits {
   readonly hoursToFull: number | undefined;
   readonly panelAhPerDay: number | undefined;
   readonly useAhPerDay: number | undefined;
-  /** Share of the samples at or below the cut-off. */
+  /** Share of the samples at the cut-off or little above: once the load is off, the voltage rises again. */
   readonly emptyShare: number;
   /** Mean volts of a cell while little flows out. */
   readonly calmCellV: number | undefined;
@@ -43,7 +41,6 @@ export const BLANK_LIFE: Life = {
   heatWeightedHours: 0,
   lately: undefined,
   young: undefined,
-  levels: [],
   cellLostWeek: undefined,
 };
 
@@ -52,8 +49,8 @@ const HOUR_MS = 3_600_000;
 const LATELY = 1 / 6;
 const YOUNG_WEEKS = 8;
 const SAMPLES_LEAST = 24;
-const LEVELS_KEPT = 5;
-/** A fall of an eighth within a month is no wear: worn batteries need a year for it. */
+const NEARLY_EMPTY = 1.03;
+/** A fall of an eighth from one week to the next is no wear: worn batteries need a year for it. */
 const SUDDEN_LOSS = 0.125;
 /** A shorted cell takes its whole share of the voltage; most of it is enough to be sure. */
 const CELL_GONE = 0.6;
@@ -64,10 +61,8 @@ export function addWeek(life: Life, week: WeekOfBattery, spec: BatterySpec): Lif
   const habits = samples.length < SAMPLES_LEAST ? undefined : measureHabits(week, spec);
   const weeks = life.weeks + 1;
   const lately = habits === undefined ? life.lately : blendHabits(life.lately, habits, Math.max(LATELY, 1 / weeks));
-  const level = week.memory.trend?.level;
-  const levels = level === undefined ? [] : [...life.levels, level].slice(-LEVELS_KEPT);
   const young = weeks <= YOUNG_WEEKS ? lately : life.young;
-  const suddenly = (levels[0] ?? 0) - (levels.at(-1) ?? 0) >= SUDDEN_LOSS && week.memory.seenWeeks > LEVELS_KEPT;
+  const suddenly = week.memory.fallenBy >= SUDDEN_LOSS;
   const shorted =
     spec.chemistry === "lead_acid" &&
     habits?.calmCellV !== undefined &&
@@ -81,22 +76,21 @@ export function addWeek(life: Life, week: WeekOfBattery, spec: BatterySpec): Lif
     heatWeightedHours: life.heatWeightedHours + heat.weightedHours,
     lately,
     young,
-    levels,
     cellLostWeek: life.cellLostWeek ?? (suddenly || shorted ? weeks : undefined),
   };
 }
 
 function measureHabits({ samples, counted, heat }: WeekOfBattery, spec: BatterySpec): Habits {
   const facts = CHEMISTRY_FACTS[spec.chemistry];
-  const cutOffV = facts.emptyV * spec.cells;
+  const lowV = NEARLY_EMPTY * facts.emptyV * spec.cells;
   let [panelAh, useAh, hours, calm, calmV, empty] = [0, 0, 0, 0, 0, 0];
   for (const [at, sample] of samples.entries()) {
     const passed = Math.min(GAP_MS_MAX, sample.atMs - (samples[at - 1]?.atMs ?? sample.atMs)) / HOUR_MS;
     hours += passed;
     panelAh += sample.panelA * passed;
     useAh += sample.loadA * passed;
-    if (sample.volts <= cutOffV) empty += 1;
-    if (sample.amperes <= 0 && sample.amperes > -0.05 * spec.ratedAh && sample.volts > cutOffV) {
+    if (sample.volts <= lowV) empty += 1;
+    if (sample.amperes <= 0 && sample.amperes > -0.05 * spec.ratedAh) {
       calm += 1;
       calmV += sample.volts / spec.cells;
     }

@@ -25,7 +25,7 @@ const FULLS_LEAST = 1.5;
 const SHADED_SHARE = 0.6;
 /** Twice the ageing of 25 °C: some 35 °C all year. */
 const HOT_FACTOR = 2;
-const EMPTY_SHARE_MAX = 0.04;
+const EMPTY_SHARE_MAX = 0.08;
 /** Energy lost on the way through a battery, a margin for dull days: a panel must give so much more than is used. */
 const PANEL_MARGIN = 1.1;
 
@@ -66,7 +66,7 @@ export function findReasons(
     lately.panelAhPerDay < SHADED_SHARE * young.panelAhPerDay;
   const useHeld = (lately.useAhPerDay ?? 0) > SHADED_SHARE * (young?.useAhPerDay ?? 0);
   if (hungry && panelFell && (useHeld || dark)) found.add("shaded");
-  else if (hungry && dark) found.add("too_little_charging");
+  else if (hungry && (dark || spec.chemistry === "lead_acid")) found.add("too_little_charging");
   if (!found.has("shaded") && checkSizing(life, health, spec) !== "fits" && dark) found.add("too_small");
   if (ended && spec.chemistry === "lead_acid" && hungry) found.add("sulphated");
   else if (ended && !found.has("cell_lost")) found.add("worn");

@@ -1,0 +1,171 @@
+import { sql } from "drizzle-orm";
+import { beforeAll, describe, expect, test } from "vitest";
+import { makeManualClock } from "../../../src/kernel/time.ts";
+import { column } from "../../../src/platform/database.ts";
+import { makeBatteryCommands } from "../../../src/telemetry/battery/battery.commands.ts";
+import { lastReadableWeek, makeBatteryReckoning } from "../../../src/telemetry/battery/battery.jobs.ts";
+import { makeBatteryQueries } from "../../../src/telemetry/battery/battery.queries.ts";
+import { useDatabase } from "../../support/database.ts";
+import { CELLS, draw, record, START, WEEK } from "./simulated.ts";
+
+const database = useDatabase();
+const commands = makeBatteryCommands();
+const WEEKS = 26;
+const GOOD = 1;
+const QUIET = 2;
+const UNKNOWN = 3;
+const good = draw(8, "li_ion");
+
+const after = (weeks: number): Date => new Date(START + weeks * WEEK + 3 * 86_400_000);
+
+function reckoningAt(now: Date) {
+  return makeBatteryReckoning({
+    database: database.current,
+    clock: makeManualClock(now),
+    onFault: (error) => {
+      throw error;
+    },
+  });
+}
+
+async function seen(device: number, model: string): Promise<void> {
+  const at = new Date(START).toISOString();
+  await database.current.db.execute(sql`
+    insert into telemetry.states (device, first_seen_at, last_seen_at) values (${device}, ${at}::timestamptz, ${at}::timestamptz)`);
+  await database.current.db.execute(sql`
+    insert into telemetry.places (device, serial, model, life, in_service, area, tokens_issued)
+    values (${device}, ${`SN${device}`}, ${model}, 'installed', true, ${device === GOOD ? "Kigali" : "Huye"}, 0)`);
+}
+
+beforeAll(async () => {
+  const { db } = database.current;
+  const samples = record(good, { weeks: WEEKS, minutes: 60 }).flatMap((week) => week.samples);
+  await db.execute(sql`select telemetry.ensure_days('2024-01-01'::date, '2024-07-31'::date)`);
+  await db.execute(sql`
+    insert into telemetry.readings (at, device, batch, battery_voltage_v, battery_current_a, battery_temperature_c, panel_current_a, load_current_a)
+    select at, ${GOOD}, 1, volts, amperes, temperature, panel, load from unnest(
+      ${column(
+        samples.map(({ atMs }) => new Date(atMs)),
+        "timestamptz",
+      )}, ${column(
+        samples.map(({ volts }) => volts),
+        "double precision",
+      )}, ${column(
+        samples.map(({ amperes }) => amperes),
+        "double precision",
+      )}, ${column(
+        samples.map(({ temperatureC }) => temperatureC),
+        "double precision",
+      )}, ${column(
+        samples.map(({ panelA }) => panelA),
+        "double precision",
+      )}, ${column(
+        samples.map(({ loadA }) => loadA),
+        "double precision",
+      )}) as told (at, volts, amperes, temperature, panel, load)`);
+  await seen(GOOD, "Lamp 40");
+  await seen(QUIET, "Lamp 40");
+  await seen(UNKNOWN, "A model nobody described");
+  await db.transaction(async (tx) => {
+    await commands.setModelBattery(tx, "Lamp 40", {
+      chemistry: "li_ion",
+      ratedAh: good.capacityAh,
+      cells: CELLS.li_ion,
+    });
+    await commands.setBattery(tx, { deviceNumber: GOOD, newOn: "2024-01-01", replaced: false });
+  });
+});
+
+describe("the weekly reckoning", () => {
+  test("reads a week when it is over and its late readings have had two days", () => {
+    expect(lastReadableWeek(new Date("2024-01-08T12:00:00Z"))).toBe("2023-12-25");
+    expect(lastReadableWeek(new Date("2024-01-10T00:00:00Z"))).toBe("2024-01-01");
+  });
+
+  test("knows each battery after the weeks that were told, whether it ran every week or once at the end, and once is enough", async () => {
+    const queries = makeBatteryQueries(database.current.db);
+    for (const weeks of [1, 2, 3, 10]) await reckoningAt(after(weeks)).runDue();
+    expect((await queries.batteryHealth([GOOD]))[0]?.weekOn).toBe("2024-03-04");
+    expect(await reckoningAt(after(WEEKS)).runDue()).toBe(2 * 16);
+    const [stepwise, quiet, unknown] = await queries.batteryHealth([GOOD, QUIET, UNKNOWN]);
+    expect(stepwise?.health?.share).toBeGreaterThan(0.8);
+    expect(stepwise?.ofNew).toBe(true);
+    expect(stepwise?.evidence.equivalentCycles).toBeGreaterThan(10);
+    expect(stepwise?.forecast?.within8Weeks).toBeLessThan(0.5);
+    expect(quiet).toMatchObject({ health: undefined, lacking: "no_readings" });
+    expect(unknown).toBeUndefined();
+    expect(await reckoningAt(after(WEEKS)).runDue()).toBe(0);
+    const course = await queries.batteryCourse(GOOD, 520);
+    expect(course).toHaveLength(WEEKS);
+
+    await database.current.db.execute(sql`delete from telemetry.battery_health`);
+    await reckoningAt(after(WEEKS)).runDue();
+    expect((await queries.batteryHealth([GOOD]))[0]).toEqual(stepwise);
+    expect(await queries.batteryCourse(GOOD, 520)).toEqual(course);
+  });
+
+  test("a run that dies leaves its batch due, and the next one does it", async () => {
+    const queries = makeBatteryQueries(database.current.db);
+    await database.current.db.execute(sql`delete from telemetry.battery_health`);
+    const broken = makeBatteryReckoning({
+      database: database.current,
+      clock: makeManualClock(after(2)),
+      readSamples: () => Promise.reject(new Error("The disk is gone.")),
+      onFault: () => undefined,
+    });
+    await expect(broken.runDue()).rejects.toThrow("The disk is gone.");
+    expect(await queries.batteryHealth([GOOD])).toEqual([undefined]);
+    expect(await reckoningAt(after(2)).runDue()).toBe(4);
+  });
+
+  test("two processes take turns and nothing is read twice", async () => {
+    await database.current.db.execute(sql`delete from telemetry.battery_health`);
+    const done = await Promise.all([reckoningAt(after(6)).runDue(), reckoningAt(after(6)).runDue()]);
+    const rest = await reckoningAt(after(6)).runDue();
+    expect(done.reduce((sum, count) => sum + count, rest)).toBe(12);
+  });
+
+  test("the fleet's figures and lists follow their filters", async () => {
+    await reckoningAt(after(WEEKS)).runDue();
+    const queries = makeBatteryQueries(database.current.db);
+    expect(await queries.fleetHealth({})).toMatchObject({
+      batteries: 2,
+      withHealth: 1,
+      failingSoon: 0,
+      byLacking: [{ lacking: "no_readings", batteries: 1 }],
+    });
+    expect((await queries.fleetHealth({ area: "Huye" })).batteries).toBe(1);
+    expect(
+      (await queries.listBatteries({ area: "Kigali" }, { first: 10 })).map(({ deviceNumber }) => deviceNumber),
+    ).toEqual([GOOD]);
+    expect(await queries.listBatteries({ failingSoon: true }, { first: 10 })).toEqual([]);
+    expect(await queries.listBatteries({ reason: "worn" }, { first: 10 })).toEqual([]);
+  });
+
+  test("a battery that was replaced begins anew on its first day", async () => {
+    await database.current.db.transaction((tx) =>
+      commands.setBattery(tx, { deviceNumber: GOOD, newOn: "2024-06-03", replaced: true }),
+    );
+    await reckoningAt(after(WEEKS)).runDue();
+    const [fresh] = await makeBatteryQueries(database.current.db).batteryHealth([GOOD]);
+    expect(fresh).toMatchObject({ lacking: "still_learning", ofNew: true });
+    expect(fresh?.evidence.weeks).toBe(4);
+  });
+
+  test.each([
+    [{ chemistry: "nickel", ratedAh: 12, cells: 6 }, "Expected lead_acid, lfp, li_ion"],
+    [{ chemistry: "lfp", ratedAh: Number.NaN, cells: 4 }, "Expected ampere-hours"],
+    [{ chemistry: "lfp", ratedAh: 12, cells: 2.5 }, "cells in series cannot be"],
+  ])("a battery that cannot be is refused with what would be right: %o", async (spec, message) => {
+    await expect(
+      database.current.db.transaction((tx) => commands.setModelBattery(tx, "Lamp 40", spec)),
+    ).rejects.toThrow(message);
+  });
+
+  test("a first day that is none, or is missing for a replaced battery, is refused", async () => {
+    const set = (order: { newOn?: string; replaced: boolean }) =>
+      database.current.db.transaction((tx) => commands.setBattery(tx, { deviceNumber: GOOD, ...order }));
+    await expect(set({ newOn: "June", replaced: false })).rejects.toThrow("is not a day");
+    await expect(set({ replaced: true })).rejects.toThrow("needs its first day");
+  });
+});
