@@ -119,10 +119,9 @@ function trustFault(
       continue;
     }
     if (typeof auth !== "string") return `a request of ${serial} was taken with an auth that is no text`;
-    const method = auth.slice(0, 2);
-    const content = signedContent(request, method);
-    if (!signed.some((original) => isDeepStrictEqual(signedContent(original, method), content))) {
-      return `a request of ${serial} was taken that nobody signed (${method})`;
+    const content = signedContent(request);
+    if (!signed.some((original) => isDeepStrictEqual(signedContent(original), content))) {
+      return `a request of ${serial} was taken that nobody signed (${auth.slice(0, 2)})`;
     }
   }
   return undefined;
@@ -149,17 +148,22 @@ const serialOf = (request: Record<string, unknown>): unknown => member(request, 
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
-/** What a method signs of a request, decoded: serial, timestamp, count, data and rows. */
-function signedContent(request: Record<string, unknown>, method: string): readonly unknown[] {
+/**
+ * What the auth of a request signs of it, decoded: serial, timestamp, count, data and rows. A `da` without data and rows
+ * signs what `ta` and `ca` do, and is the same text: that is the specification's, and no forgery.
+ */
+function signedContent(request: Record<string, unknown>): readonly unknown[] {
+  const method = String(member(request, "auth", "a") as string).slice(0, 2);
   const has = (...methods: readonly string[]): boolean => methods.includes(method);
   const data = member(request, "data", "d") ?? [];
   const rows = member(request, "historical_data", "hd") ?? [];
-  const isEmpty = Object.keys(data).length === 0;
+  const text = (value: unknown): string | undefined =>
+    method === "da" && Object.keys(value as object).length === 0 ? undefined : JSON.stringify(value);
   return [
     serialOf(request),
     has("ta", "da", "ra") ? member(request, "timestamp", "ts") || undefined : undefined,
     has("ca", "da", "ra") ? member(request, "request_count", "rc") || undefined : undefined,
-    has("da", "ra") ? JSON.stringify(method === "da" && isEmpty ? [] : data) : undefined,
-    has("da", "ra") ? JSON.stringify(rows) : undefined,
+    has("da", "ra") ? text(data) : undefined,
+    has("da", "ra") ? text(rows) : undefined,
   ];
 }
