@@ -1,4 +1,7 @@
+import { randomUUID } from "node:crypto";
+import { ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import { describe, expect, inject, test } from "vitest";
+import { describeHistory } from "../contract/history.ts";
 
 const { clickhouseUrl } = inject("services");
 
@@ -7,4 +10,18 @@ describe.skipIf(clickhouseUrl === undefined)("ClickHouse", () => {
     const response = await fetch(new URL("/ping", clickhouseUrl));
     expect((await response.text()).trim()).toBe("Ok.");
   });
+
+  describeHistory(
+    () => {
+      const url = new URL(clickhouseUrl ?? "");
+      url.pathname = "/";
+      const client = createClient({ url: url.toString(), log: { level: ClickHouseLogLevel.OFF } });
+      return Promise.resolve({
+        client,
+        topology: { cluster: undefined, database: `contract_${randomUUID().replaceAll("-", "")}` },
+        close: () => client.close(),
+      });
+    },
+    { binaryInserts: true, settingsPerStatement: true },
+  );
 });
