@@ -5,7 +5,8 @@ import {
   type Chemistry,
   type Place,
 } from "../../simulators/fleet/physics/physics.ts";
-import { BLANK_MEMORY, liveWeek } from "../../src/telemetry/battery/health.ts";
+import { liveWeek } from "../../src/telemetry/battery/health.ts";
+import { BLANK_MEMORY } from "../../src/telemetry/battery/memory.ts";
 import { addWeek, BLANK_LIFE } from "../../src/telemetry/battery/life.ts";
 import type { FailureReason } from "../../src/telemetry/battery/reasons.ts";
 import type { Sample } from "../../src/telemetry/battery/samples.ts";

@@ -1,7 +1,8 @@
 import { DAY_MS, HOUR_MS, type Clock } from "../../kernel/time.ts";
 import type { Database, Tx } from "../../platform/database.ts";
 import * as store from "./battery.store.ts";
-import { BLANK_MEMORY, liveWeek } from "./health.ts";
+import { liveWeek } from "./health.ts";
+import { BLANK_MEMORY } from "./memory.ts";
 import { addWeek, BLANK_LIFE } from "./life.ts";
 import type { Sample } from "./samples.ts";
 import { judgeWeek } from "./verdict.ts";

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { rowsTable, type Tx } from "../../platform/database.ts";
 import type { BatterySpec, Chemistry } from "./chemistry-facts.ts";
-import type { Memory } from "./health.ts";
+import type { Memory } from "./memory.ts";
 import type { Life } from "./life.ts";
 import type { BatteryVerdict } from "./verdict.ts";
 import type { Sample } from "./samples.ts";

@@ -1,62 +1,14 @@
-import { combineEvidence, filterTrend, type Evidence, type TrendState } from "../../learning/learning.ts";
+import { combineEvidence, filterTrend, type Evidence } from "../../learning/learning.ts";
 import { absoluteByEmptying, absoluteByTable, relativeCapacity } from "./capacity.ts";
 import { CHEMISTRY_FACTS, type BatterySpec } from "./chemistry-facts.ts";
-import { countCharge, NOTHING_COUNTED, type Counted, type CountingCarry } from "./counting.ts";
-import { EMPTY_CURVE, learnCurve, readCurve, restPoints, type Curve, type RestPoint } from "./curve.ts";
+import { countCharge, type Counted } from "./counting.ts";
+import { learnCurve, readCurve, restPoints, type RestPoint } from "./curve.ts";
 import { forecastEndOfLife, SLOPE_WANDER, type EndOfLifeForecast } from "./forecast.ts";
+import type { Memory } from "./memory.ts";
 import { measureResistance } from "./resistance.ts";
 import { cleanSamples, type Sample } from "./samples.ts";
 import { measureHeat, type HeatExposure } from "./strain.ts";
-
-/** What is kept of a battery between weeks; plain numbers, so that it can be stored as it is. */
-export interface Memory {
-  readonly weeks: number;
-  /** Discharges from full that told something, over all weeks. */
-  readonly nights: number;
-  readonly curve: Curve;
-  /** Nights that the curve learned from. */
-  readonly learnedNights: number;
-  /** Weeks since the first one with a night, until the curve was closed. */
-  readonly learnedWeeks: number;
-  /** Capacity relative to youth, once the curve is closed. */
-  readonly trend: TrendState | undefined;
-  /** Weeks since the curve was closed. */
-  readonly weeksSince: number;
-  /** Weeks in which capacity was seen after the curve was closed. */
-  readonly seenWeeks: number;
-  readonly unseenWeeks: number;
-  /** Variance of the level by an error of voltage that stays the same week after week, so that more weeks do not lessen it. */
-  readonly steadyVariance: number;
-  /** Sums of what the absolute measures said of the capacity in youth, as shares of the rated one. */
-  readonly byTable: { readonly weight: number; readonly sum: number };
-  readonly byEmptying: { readonly weight: number; readonly sum: number };
-  /** Weeks in a row in which far less capacity was seen than expected, and how much less in the last of them once it is believed. */
-  readonly fallenWeeks: number;
-  readonly fallenBy: number;
-  readonly resistance: Evidence | undefined;
-  readonly youngResistance: { readonly count: number; readonly sum: number };
-  readonly carry: CountingCarry;
-}
-
-export const BLANK_MEMORY: Memory = {
-  weeks: 0,
-  nights: 0,
-  curve: EMPTY_CURVE,
-  learnedNights: 0,
-  learnedWeeks: 0,
-  trend: undefined,
-  weeksSince: 0,
-  seenWeeks: 0,
-  unseenWeeks: 0,
-  steadyVariance: 0,
-  fallenWeeks: 0,
-  fallenBy: 0,
-  byTable: { weight: 0, sum: 0 },
-  byEmptying: { weight: 0, sum: 0 },
-  resistance: undefined,
-  youngResistance: { count: 0, sum: 0 },
-  carry: NOTHING_COUNTED,
-};
+import { scaledTrend } from "./youth.ts";
 
 /** Capacity now over rated capacity, with the bounds between which it lies with a probability of 90 percent. */
 export interface StateOfHealth {
@@ -92,20 +44,6 @@ const LEVEL_WANDER = 0.002;
 /** A year takes some eight percent, give or take sixteen: batteries of homes last half a year to ten years. */
 const USUAL_SLOPE = -0.0015;
 const USUAL_SLOPE_ERROR = 0.003;
-/**
- * What a new battery has left after some weeks, when nothing else is known. Loss begins with the root of time: a fifth in eight
- * years at 25 °C and twice that speed in a hot hut are 1.4 % times the root of the weeks; give or take half of it.
- */
-function whenYoung(weeks: number): Evidence {
-  const lost = 0.2 * Math.sqrt((2 * weeks) / (8 * 52));
-  return { value: 1 - lost, variance: (lost / 2) ** 2 + 0.005 ** 2 };
-}
-/** How loss grows with time, between the root of calendar ageing and the straight line of use. */
-const FADE_POWER = 0.75;
-/** Capacity of a battery whose age is unknown, as a share of the rated one. */
-const WHEN_UNKNOWN: Evidence = { value: 0.88, variance: 0.12 ** 2 };
-/** What emptying tells, however often: sensors' gains and the charge left at the cut-off stay what they are. */
-const EMPTYING_ERROR = 0.05;
 const STALE_WEEKS = 3;
 const FALL_LEAST = 0.08;
 const FALL_DEVIATIONS = 3;
@@ -115,8 +53,6 @@ const STEADY_ERROR_V = 0.0015;
 const STEADY_FULL_SHARE = 0.25;
 /** Deviation of a resistance's growth over a life, as a share. */
 const USUAL_GROWTH = 0.6;
-/** Electrodes do not age in step, so the curve bends with the loss: what is lost is known to this share of it. */
-const BEND_ERROR = 0.1;
 
 /**
  * One week of one battery: what was known before, and a week's samples, give what is known after it. Pure, so the same week
@@ -185,6 +121,7 @@ function remember(before: Memory, counted: Counted, spec: BatterySpec): Memory {
         : before.steadyVariance + (steady - before.steadyVariance) / Math.min(12, before.seenWeeks + 1),
     fallenWeeks,
     fallenBy,
+    fallenTotal: before.fallenTotal + fallenBy,
     weeksSince: before.weeksSince + 1,
     seenWeeks: before.seenWeeks + (relative === undefined ? 0 : 1),
     unseenWeeks: relative === undefined ? before.unseenWeeks + 1 : 0,
@@ -307,54 +244,6 @@ function absolute(
   return {
     byTable: add(before.byTable, absoluteByTable(points, cellOhm, spec)),
     byEmptying: add(before.byEmptying, absoluteByEmptying(counted)),
-  };
-}
-
-/**
- * The capacity that the battery had while its curve was learned: of one seen from new, as a share of its own when new, which is
- * known well; of any other, as a share of the rated one, which only the absolute measures tell, and those are rough.
- */
-function youngCapacity(memory: Memory, spec: BatterySpec, bornNew: boolean): Evidence {
-  if (bornNew) {
-    const young = whenYoung(memory.weeks - memory.weeksSince - memory.learnedWeeks / 2);
-    return combineEvidence([young, ...fadeTakenBack(memory)]) ?? young;
-  }
-  const read = ({ weight, sum }: Memory["byTable"], error: number): readonly Evidence[] =>
-    weight > 0 ? [{ value: sum / weight, variance: 1 / weight + error ** 2 }] : [];
-  const opinions = [
-    WHEN_UNKNOWN,
-    ...read(memory.byTable, CHEMISTRY_FACTS[spec.chemistry].tableError),
-    ...read(memory.byEmptying, EMPTYING_ERROR),
-  ];
-  return combineEvidence(opinions) ?? WHEN_UNKNOWN;
-}
-
-/**
- * What was lost before and while the curve was learned, from what was lost since: loss grows with time to a power between a half
- * (calendar: Naumann et al. 2018) and one (use), here three quarters. With L lost now and the share of time to that power
- * gone by in the middle of youth ρ, the level relative to youth is (1 − L) / (1 − ρL), which gives L.
- */
-function fadeTakenBack({ trend, weeks, learnedWeeks, weeksSince }: Memory): readonly Evidence[] {
-  if (trend === undefined || weeksSince < learnedWeeks) return [];
-  const rho = ((weeks - weeksSince - learnedWeeks / 2) / weeks) ** FADE_POWER;
-  const level = Math.min(1, trend.level);
-  const lost = (rho * (1 - level)) / (1 - rho * level);
-  const spread = (rho / (1 - rho)) ** 2 * trend.levelVariance + (lost / 2) ** 2;
-  return [{ value: Math.max(0.75, 1 - lost), variance: spread + 0.005 ** 2 }];
-}
-
-function scaledTrend(memory: Memory, spec: BatterySpec, bornNew: boolean): TrendState {
-  const young = youngCapacity(memory, spec, bornNew);
-  const trend = memory.trend ?? { level: 1, slope: 0, levelVariance: 1, slopeVariance: 1, covariance: 0 };
-  const scale = young.value * young.value;
-  return {
-    level: young.value * trend.level,
-    slope: young.value * trend.slope,
-    levelVariance:
-      scale * (trend.levelVariance + memory.steadyVariance + (BEND_ERROR * (1 - trend.level)) ** 2) +
-      young.variance * trend.level ** 2,
-    slopeVariance: scale * trend.slopeVariance,
-    covariance: scale * trend.covariance,
   };
 }
 

@@ -4,7 +4,8 @@ import {
   type Chemistry,
   type SystemOptions,
 } from "../../../simulators/fleet/physics/physics.ts";
-import { BLANK_MEMORY, liveWeek, type WeekOfBattery } from "../../../src/telemetry/battery/health.ts";
+import { liveWeek, type WeekOfBattery } from "../../../src/telemetry/battery/health.ts";
+import { BLANK_MEMORY } from "../../../src/telemetry/battery/memory.ts";
 import { addWeek, BLANK_LIFE, type Life } from "../../../src/telemetry/battery/life.ts";
 import type { Sample } from "../../../src/telemetry/battery/samples.ts";
 
