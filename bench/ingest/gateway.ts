@@ -79,7 +79,7 @@ async function run(order: GatewayOrder): Promise<void> {
       name: "bench",
       onFault: (error) => process.stderr.write(`${String(error)}\n`),
     });
-    await link.ready;
+    await link.whenReady();
     say({ kind: "listening", port: 0 });
   }
   process.on("message", () => {

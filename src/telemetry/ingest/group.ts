@@ -18,7 +18,7 @@ export interface Message {
   /** The address, or the client's name at the broker. */
   readonly source: string;
   /** Whether its bytes are kept when something of it is refused; a source that sends nothing else is only counted. */
-  readonly keepsRefused: boolean;
+  keepsRefused(): boolean;
 }
 
 /** What became of one frame. */
@@ -93,7 +93,8 @@ export function planGroup(
       return planFrame(draft, { read, latest, refusals, message, keptDays });
     });
     for (const refusal of refusals) draft.refused.push({ refusal, message });
-    if (message.keepsRefused) for (const refusal of refusals) draft.quarantined.push({ refusal, message });
+    if (refusals.length > 0 && message.keepsRefused())
+      for (const refusal of refusals) draft.quarantined.push({ refusal, message });
     return { frames, refusals };
   });
   for (const [device, latest] of draft.latests) if (Number.isNaN(latest.seenAtMs)) draft.latests.delete(device);

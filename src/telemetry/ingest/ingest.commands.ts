@@ -168,7 +168,7 @@ export function makeIngest({
     if (outcome.ok && options?.admit !== undefined) options.admit(outcome.frames);
     const message = messageOf(raw, outcome, source);
     const { frames, refusals } = message;
-    if (frames.length === 0 && !message.keepsRefused) {
+    if (frames.length === 0 && !message.keepsRefused()) {
       for (const refusal of refusals) countRefused(refusal, source);
       return Promise.resolve({ frames: [], refusals });
     }
@@ -180,7 +180,7 @@ export function makeIngest({
 
   function messageOf(raw: RawFrame, outcome: FrameOutcome, source: string): Message {
     if (!outcome.ok)
-      return { frames: [], refusals: [outcome.refusal], raw, source, keepsRefused: keepsRefused(source) };
+      return { frames: [], refusals: [outcome.refusal], raw, source, keepsRefused: () => keepsRefused(source) };
     const refusals = [...(outcome.setAside ?? [])];
     const frames: ReadFrame[] = [];
     for (const frame of outcome.frames) {
@@ -188,7 +188,7 @@ export function makeIngest({
       if (speaker === undefined) refusals.push(unknownDevice(frame.serial));
       else frames.push({ device: speaker.number, frame });
     }
-    return { frames, refusals, raw, source, keepsRefused: keepsRefused(source) };
+    return { frames, refusals, raw, source, keepsRefused: () => keepsRefused(source) };
   }
 
   /** Devices of one message in different lanes: each part is committed by its own. */
