@@ -62,8 +62,8 @@ export interface BatteryQueries {
   batteryCourse(deviceNumber: number, weeksMax: number): Promise<readonly BatteryWeek[]>;
 }
 
-/** From this probability on, a battery is called failing soon: chosen so that four warnings in five are right. */
-export const FAILING_SOON = 0.7;
+/** From this probability on, a battery is called failing soon: chosen on a simulated fleet so that four warnings in five are right. */
+export const FAILING_SOON = 0.65;
 const NUMBERS_MAX = 1_000;
 /** One more than a screen's page. */
 const PAGE_MAX = 101;
