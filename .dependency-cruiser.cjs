@@ -36,7 +36,8 @@ const rooms = Object.keys(arrows);
 const foundation = ["platform", "kernel"];
 
 /** The only files that may reach past a face: they put the house together. */
-const composition = "^src/(app|modules|main|demo|announcement|desk-rooms|fleet-rooms|history-command|history-rooms|ingest-rooms|broker-rooms)[.]ts$";
+const composition =
+  "^src/(app|modules|main|demo|announcement|desk-rooms|fleet-rooms|history-command|history-rooms|ingest-rooms|broker-rooms)[.]ts$";
 
 /** Effects live in files whose name says so: `.store`, `.http`, `.jobs`, `.mqtt`. */
 const acting = "[.](store|http|jobs|mqtt)[.]ts$";
