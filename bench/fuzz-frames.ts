@@ -18,7 +18,7 @@ const HELP = `Spoils valid frames of every form, reads them through the adapters
 
 Usage: npm run fuzz:frames -- [--frames N] [--seed N] [--from INDEX]
 
-  --frames N    how many (default 100000)
+  --frames N    how many (default 1000000)
   --seed N      which ones (default 1)
   --from INDEX  the first, to play a failure again
 Fails (exit code 1) when reading throws, takes more than 100 ms for a frame of up to 64 KB, takes a request for signed
@@ -48,7 +48,7 @@ function main(args: readonly string[]): number {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      frames: { type: "string", default: "100000" },
+      frames: { type: "string", default: "1000000" },
       seed: { type: "string", default: "1" },
       from: { type: "string", default: "0" },
       help: { type: "boolean", short: "h", default: false },

@@ -21,5 +21,17 @@ export function parseJson(payload: Uint8Array): JsonAnswer {
   }
 }
 
+/** Messages that are not device requests hold one thing or a few; what is larger is not worth decoding. */
+export const MESSAGE_BYTES_MAX = 65_536;
+
+/** `parseJson` for such a message. */
+export function parseMessageJson(payload: Uint8Array): JsonAnswer {
+  if (payload.length <= MESSAGE_BYTES_MAX) return parseJson(payload);
+  return {
+    ok: false,
+    detail: `The message has ${payload.length} bytes; on this topic ${MESSAGE_BYTES_MAX} are the most.`,
+  };
+}
+
 /** Where a complaint looks for the usual mistake; a hint is not worth reading megabytes. */
 const HINT_CHARACTERS_MAX = 65_536;

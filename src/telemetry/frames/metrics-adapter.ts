@@ -1,5 +1,7 @@
 /** OpenPAYGO Metrics v1: requests in JSON or CBOR, over our topics and over HTTP. */
+import { jsonBoundsFault } from "../metrics/bounds.ts";
 import { makeCborWire, parseCbor } from "../metrics/cbor.ts";
+import type { DecodedRequest } from "../metrics/cbor.ts";
 import { readEnvelope } from "../metrics/envelope.ts";
 import { readRequest } from "../metrics/request.ts";
 import type { FormatCache, MetricsSettings } from "../metrics/request.ts";
@@ -17,8 +19,8 @@ export function makeMetricsAdapter(settings: MetricsSettings): FrameAdapter {
   function read(raw: RawFrame, context: FrameContext): FrameOutcome {
     const isCbor = raw.contentType === "cbor" || (raw.contentType === undefined && looksLikeCbor(raw.payload));
     const bytes = isCbor ? withoutMark(raw.payload) : raw.payload;
-    const parsed = isCbor ? parseCbor(bytes) : parseJson(bytes);
-    if (!parsed.ok) return refuse("not_readable", parsed.detail, raw.serial);
+    const parsed = isCbor ? parseCbor(bytes) : parseBoundedJson(bytes);
+    if (!parsed.ok) return refuse(parsed.reason, parsed.detail, raw.serial);
     if (typeof parsed.value !== "object" || parsed.value === null || Array.isArray(parsed.value)) {
       return refuse(
         "wrong_schema",
@@ -33,6 +35,13 @@ export function makeMetricsAdapter(settings: MetricsSettings): FrameAdapter {
   }
 
   return { name: "openpaygo-metrics", claims: (topic) => TOPICS.has(topic), read };
+}
+
+function parseBoundedJson(bytes: Uint8Array): DecodedRequest {
+  const tooMuch = jsonBoundsFault(bytes);
+  if (tooMuch !== undefined) return { ok: false, ...tooMuch };
+  const parsed = parseJson(bytes);
+  return parsed.ok ? parsed : { ok: false, reason: "not_readable", detail: parsed.detail };
 }
 
 /** "Self-described CBOR" (RFC 8949 §3.4.6): three bytes that no JSON begins with, and that mean nothing else. */

@@ -3,7 +3,7 @@
  * without a signature: the connection vouches for it, and none of it gives light.
  */
 import type { CommandAnswer, DeviceEvent, DeviceFrame, FrameAdapter, FrameOutcome, RawFrame } from "./frame.ts";
-import { parseJson } from "./json.ts";
+import { parseMessageJson } from "./json.ts";
 import { nameFault, scalarFault, show, UNIX_SECONDS_MAX } from "./reading.ts";
 import { refuse } from "./refusal.ts";
 import type { RefusedFrame } from "./refusal.ts";
@@ -90,7 +90,7 @@ function parseMessage({
   topic,
   serial,
 }: RawFrame): { readonly ok: true; readonly message: Named } | RefusedFrame {
-  const parsed = parseJson(payload);
+  const parsed = parseMessageJson(payload);
   if (!parsed.ok) return refuse("not_readable", parsed.detail, serial);
   const { value } = parsed;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -8,7 +8,7 @@
  * faster than once a second is kept once a second.
  */
 import type { FrameAdapter, FrameContext, FrameOutcome, Quantity, RawFrame } from "./frame.ts";
-import { parseJson } from "./json.ts";
+import { parseMessageJson } from "./json.ts";
 import { makeReading, makeRowSink, putValue, show } from "./reading.ts";
 import { refuse } from "./refusal.ts";
 import { NO_WISHES } from "./standing.ts";
@@ -87,7 +87,7 @@ const NOTHING = new Uint8Array(0);
 function readValue({ payload, receivedAtMs }: RawFrame, serial: string, target: Target): FrameOutcome {
   // A service that goes away clears its topics.
   if (payload.length === 0) return { ok: true, frames: [] };
-  const parsed = parseJson(payload);
+  const parsed = parseMessageJson(payload);
   if (!parsed.ok) return refuse("not_readable", parsed.detail, serial);
   const message = parsed.value;
   if (typeof message !== "object" || message === null || !("value" in message)) {

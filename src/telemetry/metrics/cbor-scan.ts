@@ -1,5 +1,14 @@
 /** Finds where things lie in CBOR (RFC 8949), of which requests use a part: numbers, texts, lists, maps, true, false, null. */
-import { DEPTH_MAX } from "./json-scan.ts";
+import {
+  LIST_ELEMENTS_MAX,
+  OBJECT_MEMBERS_MAX,
+  tooManyElements,
+  tooManyMembers,
+  tooManyValues,
+  VALUES_MAX,
+} from "./bounds.ts";
+import type { BoundsFault } from "./bounds.ts";
+import { DEPTH_MAX, MEMBERS_MAX } from "./json-scan.ts";
 import type { Member, Range, Scan } from "./json-scan.ts";
 
 /** A place in the bytes, moved on by what is read. */
@@ -7,6 +16,8 @@ export interface Cursor {
   readonly bytes: Uint8Array;
   at: number;
   depth: number;
+  /** Elements and members that were gone through. */
+  values: number;
 }
 
 /** The head of an item: what it is, and its number or how many bytes, elements or pairs follow. */
@@ -25,27 +36,51 @@ const BREAK = 0xff;
 /** Thrown inside, caught where a scan begins. */
 export class UnreadableCbor extends Error {}
 
-/** What is wrong with the bytes as one CBOR item, or nothing. Run first: it bounds the nesting for all that follows. */
-export function cborFault(bytes: Uint8Array): string | undefined {
-  return attempt(() => {
-    const cursor: Cursor = { bytes, at: 0, depth: 0 };
-    skipItem(cursor);
-    if (cursor.at < bytes.length) throw new UnreadableCbor(`${bytes.length - cursor.at} bytes follow its end`);
-  });
+/** The same, for what is readable and too much. */
+class TooMuch extends Error {
+  readonly fault: BoundsFault;
+  constructor(fault: BoundsFault) {
+    super(fault.detail);
+    this.fault = fault;
+  }
+}
+
+/**
+ * What is wrong with the bytes as one CBOR item, or nothing. Run first: it bounds for all that follows how deep they nest
+ * and how much they hold.
+ */
+export function cborFault(bytes: Uint8Array): BoundsFault | undefined {
+  try {
+    const detail = attempt(() => {
+      const cursor = cursorAt(bytes, 0);
+      skipItem(cursor);
+      if (cursor.at < bytes.length) throw new UnreadableCbor(`${bytes.length - cursor.at} bytes follow its end`);
+    });
+    return detail === undefined ? undefined : { reason: "not_readable", detail };
+  } catch (error) {
+    if (error instanceof TooMuch) return error.fault;
+    throw error;
+  }
+}
+
+export function cursorAt(bytes: Uint8Array, at: number): Cursor {
+  return { bytes, at, depth: 0, values: 0 };
 }
 
 /** The pairs of the map that lies in `range`. Refuses a key that comes twice. */
 export function scanCborMembers(bytes: Uint8Array, range: Range): Scan<Member> {
   const found: Member[] = [];
   const detail = attempt(() => {
-    const cursor: Cursor = { bytes, at: range.start, depth: 0 };
+    const cursor = cursorAt(bytes, range.start);
     forEachPair(cursor, (name) => {
       const start = cursor.at;
       skipItem(cursor);
       if (found.some((other) => other.name === name)) {
         throw new UnreadableCbor(`the member "${name}" comes twice; only one can be meant`);
       }
-      found.push({ name, start, end: cursor.at });
+      if (found.push({ name, start, end: cursor.at }) > MEMBERS_MAX) {
+        throw new UnreadableCbor(`it has more than ${MEMBERS_MAX} outer members`);
+      }
     });
   });
   return detail === undefined ? { ok: true, found } : { ok: false, detail };
@@ -55,7 +90,7 @@ export function scanCborMembers(bytes: Uint8Array, range: Range): Scan<Member> {
 export function scanCborElements(bytes: Uint8Array, range: Range): Scan<Range> {
   const found: Range[] = [];
   const detail = attempt(() => {
-    const cursor: Cursor = { bytes, at: range.start, depth: 0 };
+    const cursor = cursorAt(bytes, range.start);
     forEachElement(cursor, () => {
       const start = cursor.at;
       skipItem(cursor);
@@ -163,6 +198,9 @@ function inside(cursor: Cursor, major: number, visit: (index: number) => void): 
       cursor.at++;
       break;
     }
+    if (++cursor.values > VALUES_MAX) throw new TooMuch(tooManyValues);
+    if (major === MAJOR.list && index >= LIST_ELEMENTS_MAX) throw new TooMuch(tooManyElements);
+    if (major === MAJOR.map && index >= OBJECT_MEMBERS_MAX) throw new TooMuch(tooManyMembers);
     visit(index);
   }
   cursor.depth--;

@@ -7,14 +7,14 @@
  * Letters past ASCII stand as they are; the signature is tried with them escaped too.
  */
 import { decode } from "cborg";
-import { forEachElement, forEachPair, MAJOR, readHead, readText } from "./cbor-scan.ts";
+import { cursorAt, forEachElement, forEachPair, MAJOR, readHead, readText } from "./cbor-scan.ts";
 import type { Cursor } from "./cbor-scan.ts";
 import type { Range } from "./json-scan.ts";
 
 /** The JSON text of the item that lies in `range`. The item must have passed `cborFault`. */
 export function cborSignedText(bytes: Uint8Array, range: Range): Uint8Array {
   const pieces: string[] = [];
-  writeItem({ bytes, at: range.start, depth: 0 }, pieces);
+  writeItem(cursorAt(bytes, range.start), pieces);
   return Buffer.from(pieces.join(""), "utf8");
 }
 

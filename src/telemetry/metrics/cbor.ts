@@ -1,10 +1,10 @@
 import { decode } from "cborg";
+import type { BoundsFault } from "./bounds.ts";
 import { cborFault, scanCborElements, scanCborMembers } from "./cbor-scan.ts";
 import { cborSignedText } from "./cbor-text.ts";
 import type { Wire } from "./wire.ts";
 
-export type CborAnswer =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly detail: string };
+export type DecodedRequest = { readonly ok: true; readonly value: unknown } | ({ readonly ok: false } & BoundsFault);
 
 /** The wire of a request in CBOR that has passed `parseCbor`. */
 export function makeCborWire(bytes: Uint8Array): Wire {
@@ -19,14 +19,14 @@ export function makeCborWire(bytes: Uint8Array): Wire {
  * Decodes one CBOR item to what `JSON.parse` would have given. Refuses what JSON does not hold either: NaN and
  * infinities, byte strings, tags, undefined, numbers past 2^53, keys that come twice.
  */
-export function parseCbor(bytes: Uint8Array): CborAnswer {
+export function parseCbor(bytes: Uint8Array): DecodedRequest {
   const wrong = cborFault(bytes);
-  if (wrong !== undefined) return { ok: false, detail: wrong };
+  if (wrong !== undefined) return { ok: false, ...wrong };
   try {
     return { ok: true, value: plainOf(decode(bytes, OPTIONS)) };
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
-    return { ok: false, detail: `The CBOR is not readable: ${said}.` };
+    return { ok: false, reason: "not_readable", detail: `The CBOR is not readable: ${said}.` };
   }
 }
 

@@ -21,7 +21,7 @@ export interface Range {
 /** A request nests five deep (accessories, rows, a data format's variables); what goes deeper is an attack. */
 export const DEPTH_MAX = 16;
 /** Outer members of one object; a request has ten. */
-const MEMBERS_MAX = 64;
+export const MEMBERS_MAX = 64;
 
 export type Scan<T> =
   { readonly ok: true; readonly found: readonly T[] } | { readonly ok: false; readonly detail: string };

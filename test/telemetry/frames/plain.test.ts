@@ -80,6 +80,12 @@ describe("answers to commands", () => {
   });
 });
 
+test("a message of megabytes is refused without being decoded", () => {
+  expect(refusalOf(say("event", `{"kind":"x","detail":{"a":"${"y".repeat(70_000)}"}}`))).toContain(
+    "65536 are the most",
+  );
+});
+
 test("only the device's own connection may say these", () => {
   for (const topic of ["status", "event", "ack"]) {
     const raw = { payload: Buffer.from("{}"), topic, serial: undefined, contentType: undefined, receivedAtMs: NOW_MS };

@@ -268,6 +268,19 @@ describe("what is refused says what would be right", () => {
     );
   });
 
+  test("what would keep a decoder busy for seconds is refused before it is decoded", () => {
+    const members = Object.fromEntries(Array.from({ length: 300_000 }, (_, at) => [`k${at}`, 1]));
+    expect(refusalOf({ sn, d: members }).detail).toContain("more than 600 members");
+    expect(refusalOf(encode({ sn, d: members }), "cbor").detail).toContain("more than 600 members");
+    expect(refusalOf({ sn, hd: Array.from({ length: 1_000_000 }, () => 1) }).reason).toBe("too_many_rows");
+    expect(refusalOf(encode({ sn, hd: Array.from({ length: 1_000_000 }, () => 1) }), "cbor").reason).toBe(
+      "too_many_rows",
+    );
+    const wide = Array.from({ length: 5_000 }, () => Array.from({ length: 200 }, () => 1));
+    expect(refusalOf({ sn, hd: wide }).detail).toContain("more than 500000 values");
+    expect(refusalOf(encode({ sn, hd: wide }), "cbor").detail).toContain("more than 500000 values");
+  });
+
   test("size and rows are bounded, and the largest frame is still read", () => {
     expect(refusalOf(Buffer.alloc(FRAME_BYTES_MAX + 1, 0x20)).reason).toBe("too_large");
     const rows = (count: number): string =>
