@@ -1,11 +1,12 @@
-import { makeDeviceWatch, type AlertNews, type DeviceNews } from "../telemetry/telemetry.ts";
+import { makeDeviceWatch, type AlertNews, type DeviceWatch } from "../telemetry/telemetry.ts";
+import type { Clock } from "../kernel/time.ts";
 import type { Db } from "../platform/database.ts";
 
 /** What streams hear of. One listening connection and one look a process, however many screens are open. */
 export interface Feeds {
   /** Calls `hear` for what changes from now on; resolves once it listens. Answers what ends it. */
   alerts(hear: (news: AlertNews) => void): Promise<() => void>;
-  device(device: number, hear: (news: DeviceNews) => void): () => void;
+  device: DeviceWatch["watch"];
   /** Looks at the watched devices now, whatever the timer does. */
   look(): Promise<void>;
   stop(): Promise<void>;
@@ -14,13 +15,15 @@ export interface Feeds {
 export function makeFeeds({
   subscribe,
   db,
+  clock,
   onFault,
 }: {
   subscribe: (onNews: (news: AlertNews) => void) => Promise<() => Promise<void>>;
   db: Db;
+  clock: Clock;
   onFault: (error: unknown) => void;
 }): Feeds {
-  const watch = makeDeviceWatch({ db, onFault });
+  const watch = makeDeviceWatch({ db, clock, onFault });
   const hearers = new Set<(news: AlertNews) => void>();
   let listening: Promise<() => Promise<void>> | undefined;
 

@@ -9,7 +9,7 @@ import type { Db } from "../platform/database.ts";
 import { bearerToken, type GraphqlContext, type Services } from "./context.ts";
 import { makeExplorer } from "./explorer.http.ts";
 import { makeFeeds, type Feeds } from "./feeds.ts";
-import { guardingIntrospection, limitingCost, maskError, namingFaults } from "./plugins.ts";
+import { guardingIntrospection, limitingCost, maskError, namingFaults, refusingSubscriptions } from "./plugins.ts";
 import { buildSchema } from "./schema.ts";
 import { makeStreamDoor } from "./stream.http.ts";
 
@@ -64,6 +64,7 @@ export async function makeGraphql({
   const feeds = makeFeeds({
     subscribe: services.alerts.subscribe,
     db,
+    clock,
     onFault: (error) => reportFault({ error, requestId: "feeds" }),
   });
   const server = new ApolloServer<GraphqlContext>({
@@ -81,6 +82,7 @@ export async function makeGraphql({
       ...(armor.plugins as []),
       ApolloServerPluginLandingPageDisabled(),
       guardingIntrospection(isProduction),
+      refusingSubscriptions,
       limitingCost,
       namingFaults(reportFault),
     ],

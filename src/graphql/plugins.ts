@@ -4,6 +4,7 @@ import {
   getVariableValues,
   GraphQLError,
   Kind,
+  OperationTypeNode,
   visit,
   BREAK,
   type DocumentNode,
@@ -88,6 +89,20 @@ export const limitingCost: Plugin = {
             },
           );
         }
+        return Promise.resolve();
+      },
+    }),
+};
+
+/** Apollo would execute a subscription as if it were a query, without its stream. */
+export const refusingSubscriptions: Plugin = {
+  requestDidStart: () =>
+    Promise.resolve({
+      didResolveOperation: ({ operation }) => {
+        if (operation?.operation === OperationTypeNode.SUBSCRIPTION)
+          throw new GraphQLError("Subscriptions are served as server-sent events at POST /graphql/stream.", {
+            extensions: { code: "BAD_REQUEST", http: { status: 400 } },
+          });
         return Promise.resolve();
       },
     }),

@@ -1,6 +1,6 @@
 import type { Device } from "../devices/devices.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
-import { DAY_MS } from "../kernel/time.ts";
+import { DAY_MS, HOUR_MS } from "../kernel/time.ts";
 import {
   QUANTITIES,
   type Rollup,
@@ -18,6 +18,8 @@ const POINTS_DEFAULT = 300;
 const POINTS_MIN = 3;
 /** What is asked for when nobody says since when. */
 const DAYS_DEFAULT = 7;
+/** Clocks of devices run ahead of ours by a little. */
+const AHEAD_MS = HOUR_MS;
 
 /** What devices measured: as they told it, as lines that are thinned on the side of the stores, and by hour and day. */
 export function defineReadings(builder: Builder) {
@@ -68,18 +70,34 @@ async function spanOf(
   device: Device,
   { from, to }: Asked,
 ): Promise<{ readonly from: Date; readonly to: Date } | undefined> {
-  const end = to ?? context.clock.now();
-  const start = from ?? new Date(end.getTime() - DAYS_DEFAULT * DAY_MS);
+  const now = context.clock.now().getTime();
+  const end = to ?? new Date(now + AHEAD_MS);
+  const start = from ?? new Date((to?.getTime() ?? now) - DAYS_DEFAULT * DAY_MS);
   if (start >= end) throw new InvalidInput("The end must be later than the beginning.", "to");
   const since = await sightOn(context, device);
   if (since === undefined || since >= end) return undefined;
   return { from: since > start ? since : start, to: end };
 }
 
+/** The periods that lie wholly in what the person may see: one that began before holds what is not theirs to know. */
+async function periodsOf(
+  context: GraphqlContext,
+  device: Device,
+  { grain, ...asked }: Asked & { readonly grain: "hour" | "day" },
+): Promise<{ readonly fromMs: number; readonly toMs: number } | undefined> {
+  const span = await spanOf(context, device, asked);
+  const since = await sightOn(context, device);
+  if (span === undefined || since === undefined) return undefined;
+  const width = grain === "hour" ? HOUR_MS : DAY_MS;
+  const fromMs = Math.max(span.from.getTime(), Math.ceil(since.getTime() / width) * width);
+  const toMs = span.to.getTime();
+  return fromMs < toMs ? { fromMs, toMs } : undefined;
+}
+
 function spanArguments(builder: Builder) {
   return builder.args((t) => ({
     from: t.field({ type: "DateTime", description: `Left out: ${DAYS_DEFAULT} days before the end.` }),
-    to: t.field({ type: "DateTime", description: "Not included. Left out: now." }),
+    to: t.field({ type: "DateTime", description: "Not included. Left out: up to the newest." }),
   }));
 }
 
@@ -208,15 +226,14 @@ function defineRollups(builder: Builder, quantity: QuantityEnum): void {
       args: { grain: t.arg({ type: grain, required: true }), ...pageArguments(builder), ...spanArguments(builder) },
       resolve: async (device, { grain: asked, ...args }, context) => {
         const page = parsePage(args, "rollups");
-        const span = await spanOf(context, device, args);
+        const periods = await periodsOf(context, device, { ...args, grain: asked });
         const rows =
-          span === undefined
+          periods === undefined
             ? []
             : await context.services.history.rollups({
+                ...periods,
                 device: device.number,
                 grain: asked,
-                fromMs: span.from.getTime(),
-                toMs: span.to.getTime(),
                 first: page.limit,
                 afterMs: cursorInstant(page)?.getTime(),
               });

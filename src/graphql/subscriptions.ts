@@ -92,11 +92,17 @@ function defineDeviceStream(builder: Builder, reading: ReadingTypes["reading"]):
   builder.subscriptionField("deviceNews", (t) =>
     t.field({
       type: told,
-      description: "A device's state and readings as they come, some two seconds later.",
+      description: "A device's state at once, then that and its readings as they come, some two seconds later.",
       args: { id: t.arg.id(), serial: t.arg.string() },
       subscribe: async (_root, name, context) => {
         const { number } = await requireDevice(context, name);
-        return eventStream<DeviceNews>((hear) => context.feeds.device(number, hear));
+        let pass: (news: DeviceNews) => void = () => undefined;
+        const { readingAt, end } = await context.feeds.device(number, (news) => pass(news));
+        return eventStream<DeviceNews>((hear) => {
+          pass = hear;
+          hear({ device: number, readingBeforeAt: readingAt, readingAt });
+          return end;
+        });
       },
       resolve: async (news, _args, shared): Promise<DeviceTold> => {
         // What is remembered of a request would stay for as long as the stream does.
@@ -105,7 +111,8 @@ function defineDeviceStream(builder: Builder, reading: ReadingTypes["reading"]):
         const since = device === undefined ? undefined : await sightOn(context, device);
         if (device === undefined || (since === undefined && device.state !== "stock")) throw new NotFound("device");
         const { readingAt, readingBeforeAt } = news;
-        if (readingAt === undefined || since === undefined) return { device, readings: [] };
+        if (readingAt === undefined || since === undefined || readingAt.getTime() === readingBeforeAt?.getTime())
+          return { device, readings: [] };
         const readings = await context.services.readings.readingsOf({
           deviceNumber: device.number,
           from: readingBeforeAt ?? readingAt,

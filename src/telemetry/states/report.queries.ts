@@ -91,7 +91,7 @@ async function readAgreement(db: Db, now: Date): Promise<FleetReport["daysLeft"]
 
 async function readShares(db: Db): Promise<readonly BatteryShare[]> {
   const rows = await db.execute<{ band: number | null; batteries: number }>(sql`
-    select width_bucket(greatest(share, 0), array[${sql.raw(SHARE_BOUNDS.join(", "))}]::double precision[]) as band, count(*)::integer as batteries
+    select width_bucket(case when share < 0 then 0 else share end, array[${sql.raw(SHARE_BOUNDS.join(", "))}]::double precision[]) as band, count(*)::integer as batteries
     from telemetry.battery_health group by 1`);
   const counted = new Map(rows.map(({ band, batteries }) => [band, batteries]));
   return [

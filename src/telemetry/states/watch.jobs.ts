@@ -1,4 +1,6 @@
 import { sql } from "drizzle-orm";
+import { TooMany } from "../../kernel/refusal.ts";
+import type { Clock } from "../../kernel/time.ts";
 import { column, type Db } from "../../platform/database.ts";
 
 /** A watched device told something: where its readings stood before, and where they stand now. Undefined: it has none. */
@@ -9,8 +11,14 @@ export interface DeviceNews {
 }
 
 export interface DeviceWatch {
-  /** Calls `hear` for each look that finds the device's state newer than the look before. Answers what ends it. */
-  watch(device: number, hear: (news: DeviceNews) => void): () => void;
+  /**
+   * Calls `hear` for each look that finds the device's state newer than the look before; resolves after the first, with where
+   * its readings stand and what ends it. Throws `TooMany`.
+   */
+  watch(
+    device: number,
+    hear: (news: DeviceNews) => void,
+  ): Promise<{ readonly readingAt: Date | undefined; readonly end: () => void }>;
   /** One look now, whatever the timer does. */
   look(): Promise<void>;
   stop(): void;
@@ -18,7 +26,7 @@ export interface DeviceWatch {
 
 const PAUSE_MS = 2_000;
 /** One statement of four bytes a device; more screens than that are not open at one process. */
-export const WATCHED_MAX = 5_000;
+const WATCHED_MAX = 5_000;
 
 interface Watched {
   readonly hearers: Set<(news: DeviceNews) => void>;
@@ -37,10 +45,12 @@ interface Standing {
  */
 export function makeDeviceWatch({
   db,
+  clock,
   onFault,
   pauseMs = PAUSE_MS,
 }: {
   db: Db;
+  clock: Clock;
   onFault: (error: unknown) => void;
   pauseMs?: number;
 }): DeviceWatch {
@@ -77,16 +87,29 @@ export function makeDeviceWatch({
   return {
     look,
     stop,
-    watch(device, hear) {
+    async watch(device, hear) {
+      if (watched.size >= WATCHED_MAX && !watched.has(device))
+        throw new TooMany(
+          "Too many devices are watched here. Try again in a while.",
+          new Date(clock.now().getTime() + pauseMs),
+        );
       const one: Watched = watched.get(device) ?? { hearers: new Set(), seen: undefined };
       one.hearers.add(hear);
       watched.set(device, one);
       timer ??= setInterval(() => void look().catch(onFault), pauseMs).unref();
-      return () => {
+      const end = (): void => {
         one.hearers.delete(hear);
         if (one.hearers.size === 0 && watched.get(device) === one) watched.delete(device);
         if (watched.size === 0) stop();
       };
+      try {
+        // The look that runs may have begun before this device was watched; the next has it.
+        while (one.seen === undefined) await look();
+      } catch (error) {
+        end();
+        throw error;
+      }
+      return { readingAt: one.seen.readingAt, end };
     },
   };
 }
@@ -96,7 +119,7 @@ const NOTHING: Standing = { mark: "", readingAt: undefined };
 async function readStandings(db: Db, devices: readonly number[]): Promise<ReadonlyMap<number, Standing>> {
   const rows = await db.execute<{ device: number; mark: string; reading_at: string | null }>(sql`
     select device, reading_at, concat_ws(' ', last_seen_at, connection, reading_at) as mark
-    from telemetry.states where device = any(${column(devices.slice(0, WATCHED_MAX), "integer")})`);
+    from telemetry.states where device = any(${column(devices, "integer")})`);
   return new Map(
     rows.map(({ device, mark, reading_at: at }) => [
       device,
