@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
+import { sql } from "drizzle-orm";
+import type { Database } from "../../../src/platform/database.ts";
 import { openHistory, type History } from "../../../src/platform/history/history.ts";
+import type { Follower } from "../../../src/telemetry/history/follower.jobs.ts";
 
 /** Gives the test file an embedded engine of its own, in a folder that is thrown away. Read `.current` inside tests. */
 export function useHistory(): { readonly current: History } {
@@ -23,6 +26,21 @@ export function useHistory(): { readonly current: History } {
       return history;
     },
   };
+}
+
+/**
+ * Follows until at most `left` readings are beyond the bookmark. Other test files have transactions open in the same cluster,
+ * and the follower waits for those too.
+ */
+export async function followAll(one: Follower, { db }: Database, left = 0): Promise<void> {
+  for (let waited = 0; ; waited += 20) {
+    for (let steps = 0; (await one.step()).kind !== "idle"; steps++) if (steps > 500) throw new Error("No end.");
+    const [row] = await db.execute<{ count: string }>(sql`
+      select count(*) from telemetry.readings r, telemetry.history_bookmark b where r.batch > b.done`);
+    if (Number(row?.count) <= left) return;
+    if (waited > 20_000) throw new Error(`${String(row?.count)} readings were not followed.`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
 }
 
 /** Ends the engine's process as a crash would. It is started again by itself; see `untilBack`. */

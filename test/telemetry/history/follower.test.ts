@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openClient } from "../../../src/platform/database.ts";
 import { makeManualClock } from "../../../src/kernel/time.ts";
 import { isChdbInstalled } from "../../../src/platform/history/chdb-engine.ts";
@@ -10,7 +10,7 @@ import { QUANTITIES } from "../../../src/telemetry/frames/frame.ts";
 import { DEATHS, makeFollower, type Death, type Follower } from "../../../src/telemetry/history/follower.jobs.ts";
 import { connectLink } from "../../../src/telemetry/history/link.store.ts";
 import { useDatabase } from "../../support/database.ts";
-import { killEngine, untilBack, useHistory } from "./engine.ts";
+import { followAll as followUntil, killEngine, untilBack, useHistory } from "./engine.ts";
 
 class Died extends Error {}
 
@@ -25,9 +25,10 @@ describe.skipIf(!isChdbInstalled())("the follower (needs the optional package ch
   const history = useHistory();
   const clock = makeManualClock(new Date("2026-03-02T06:00:00Z"));
   let first = 0;
+  const followers: Follower[] = [];
 
-  const follower = (at?: (death: Death) => Promise<void>, rowsMax = 100): Follower =>
-    makeFollower({
+  const follower = (at?: (death: Death) => Promise<void>, rowsMax = 100): Follower => {
+    const made = makeFollower({
       connect: () => connectLink(database.url),
       history: history.current,
       clock,
@@ -35,6 +36,9 @@ describe.skipIf(!isChdbInstalled())("the follower (needs the optional package ch
       rowsMax,
       ...(at === undefined ? {} : { at }),
     });
+    followers.push(made);
+    return made;
+  };
 
   /** Readings of some devices, each an hour after the other, over a month's end; one transaction. */
   async function write({ devices, hours = 1 }: { devices: number; hours?: number }): Promise<void> {
@@ -51,9 +55,7 @@ describe.skipIf(!isChdbInstalled())("the follower (needs the optional package ch
     });
   }
 
-  async function followAll(one: Follower): Promise<void> {
-    for (let steps = 0; (await one.step()).kind !== "idle"; steps++) if (steps > 500) throw new Error("No end.");
-  }
+  const followAll = (one: Follower, left = 0): Promise<void> => followUntil(one, database.current, left);
 
   const counts = async (): Promise<Record<string, number>> => {
     const [row] = await history.current.use((client) =>
@@ -75,6 +77,10 @@ describe.skipIf(!isChdbInstalled())("the follower (needs the optional package ch
   }
 
   beforeEach(() => untilBack(history.current));
+  // One that a failed test left behind would hold the lock against all others.
+  afterEach(async () => {
+    for (const one of followers.splice(0)) await one.stop();
+  });
 
   test("every committed reading is in history once, with what it said", async () => {
     await write({ devices: 5, hours: 60 });
@@ -103,7 +109,7 @@ describe.skipIf(!isChdbInstalled())("the follower (needs the optional package ch
       insert into telemetry.readings (at, device, batch) values ('2026-03-01', 77, pg_current_xact_id()::text::bigint)`;
     await write({ devices: 3 });
     const one = follower();
-    await followAll(one);
+    await followAll(one, 3);
     expect((await counts())["rows"]).toBe((await written()) - 3);
     await open.link`commit`;
     await open.close();

@@ -19,7 +19,7 @@ import { connectLink } from "../../../src/telemetry/history/link.store.ts";
 import { makeRollupQueries } from "../../../src/telemetry/history/rollup.queries.ts";
 import { makeSeriesQueries } from "../../../src/telemetry/history/series.queries.ts";
 import { useDatabase } from "../../support/database.ts";
-import { useHistory } from "./engine.ts";
+import { followAll, useHistory } from "./engine.ts";
 
 const START = Date.parse("2026-01-30T00:00:00Z");
 const VOLTS = (step: number): number => Math.round((12 + Math.sin(step / 20) + ((step * 7_919) % 13) / 20) * 4) / 4;
@@ -37,7 +37,7 @@ describe.skipIf(!isChdbInstalled())("history's answers (need the optional packag
       makeToken: randomUUID,
     });
     try {
-      for (let steps = 0; (await one.step()).kind !== "idle"; steps++) if (steps > 200) throw new Error("No end.");
+      await followAll(one, database.current);
     } finally {
       await one.stop();
     }
