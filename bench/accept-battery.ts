@@ -115,7 +115,8 @@ function reportCells(
   // A handful of cells cannot tell how often an interval holds: with a second folder, the cells of the first, each left out
   // in turn, are counted too.
   const unseen = [...judged, ...leftOut];
-  const coverOf = (forecasts: readonly JudgedForecast[]) => forecasts.filter((one) => one.covered).length / forecasts.length;
+  const coverOf = (forecasts: readonly JudgedForecast[]) =>
+    forecasts.filter((one) => one.covered).length / forecasts.length;
   const covered = coverOf(unseen);
   if (leftOut.length > 0) say(`Intervals of the tested cells alone cover ${percent(coverOf(judged))}.`);
   say(
