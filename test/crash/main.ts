@@ -27,6 +27,7 @@ import { seedVillage } from "./village.ts";
 const HELP = `Kills the real program with SIGKILL at random moments under load, restarts it, and reconciles its books at the end.
 
 Usage: npm run test:crash -- [--kills N] [--seed N] [--contracts N] [--callers N] [--staff N]
+       npm run test:crash -- --ingest --help    the same of what devices tell: gateways, PostgreSQL and history are killed
 
   --kills N      how many kills (100); one in ten hits PostgreSQL instead of the program
   --seed N       draws the payments, the victims and the moments (random); the same seed draws the same ones,
@@ -366,7 +367,10 @@ async function main(): Promise<number> {
 }
 
 try {
-  process.exitCode = await main();
+  // Readings have a run of their own, with its own options.
+  process.exitCode = process.argv.includes("--ingest")
+    ? await (await import("./ingest/main.ts")).crashIngest(process.argv.slice(2))
+    : await main();
 } catch (error) {
   process.stderr.write(
     `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,

@@ -37,6 +37,7 @@ export function programEnvironment({
 /** One running copy of the real program. */
 export interface Program {
   readonly url: string;
+  readonly processId: number | undefined;
   /** How it ended, once it has: undefined while it runs. `asked` when the end was ours. */
   readonly ended: { readonly asked: boolean; readonly code: number | null } | undefined;
   /** On the clock of `performance.now()`. */
@@ -98,6 +99,7 @@ export function startProgram({
 
   return {
     url,
+    processId: child.pid,
     startedAt: performance.now(),
     get ended() {
       return ended;

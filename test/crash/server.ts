@@ -53,14 +53,16 @@ export async function startServer({ folder }: { folder: string }): Promise<Serve
   };
 }
 
-function childrenOf(parent: number): readonly number[] {
+/** Processes that this one started, as the system knows them. */
+export function childrenOf(parent: number): readonly number[] {
   return execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" })
     .split("\n")
     .map((line) => line.trim().split(/\s+/).map(Number))
     .flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []));
 }
 
-function signal(pid: number, name: "SIGKILL" | 0): boolean {
+/** False when the process is gone. 0 only asks. */
+export function signal(pid: number, name: "SIGKILL" | 0): boolean {
   try {
     process.kill(pid, name);
     return true;
