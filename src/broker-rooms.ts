@@ -28,6 +28,7 @@ export async function openBroker({
     controlUrl: config.mqttControlUrl,
     name: config.mqttName,
     topics: config.mqttTopics,
+    isShared: config.mqttShared,
     clock,
     books: {
       ...makeBrokerRights({ db: database.db, sealingKey: config.sealingKey ?? new Uint8Array() }),

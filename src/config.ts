@@ -31,6 +31,8 @@ export interface Config {
   readonly mqttControlUrl: string | undefined;
   /** The name of this process at the broker outside, the same after every start. */
   readonly mqttName: string;
+  /** Whether several processes share what that broker brings; not every broker keeps its promises then. */
+  readonly mqttShared: boolean;
   /** Topic filters besides those of devices: vendors' own, bridges. */
   readonly mqttTopics: readonly string[];
   /** Whether readings must be signed by the device's key although its connection is known. */
@@ -108,6 +110,8 @@ export const VARIABLES: Readonly<Record<string, string>> = {
     "The same broker with a user who may control Mosquitto's dynamic-security plugin: device accounts are kept there by this program.",
   WASHA_MQTT_NAME:
     "Name of this process at the broker of MQTT_URL: each its own, the same after every start (the host's name).",
+  WASHA_MQTT_SHARED:
+    "yes: processes of different names share what the broker of MQTT_URL brings, by a shared subscription; see docs/brokers.md for what it costs. no (the default): each takes all.",
   WASHA_MQTT_TOPICS:
     "Further topic filters to take from the broker of MQTT_URL, separated by commas, such as spBv1.0/#.",
   WASHA_SIGNED_FRAMES:
@@ -204,6 +208,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     mqttUrl: url("MQTT_URL", MQTT_PROTOCOLS),
     mqttControlUrl: url("MQTT_CONTROL_URL", MQTT_PROTOCOLS),
     mqttName: attempt("WASHA_MQTT_NAME", `washa-${hostname()}`, parseClientName),
+    mqttShared: attempt("WASHA_MQTT_SHARED", false, parseYes),
     mqttTopics: attempt<readonly string[]>("WASHA_MQTT_TOPICS", [], (value) => list(value).map(parseTopicFilter)),
     signedFrames: attempt<"optional" | "required">("WASHA_SIGNED_FRAMES", "optional", (value) => {
       if (value !== "optional" && value !== "required") throw new Error("optional or required is needed.");
@@ -279,6 +284,11 @@ function readChannels(
   const { channels, problems: found } = parseChannels(text, { env, checkSource });
   problems.push(...found.map((problem) => `WASHA_RAILS: ${problem}`));
   return channels;
+}
+
+function parseYes(text: string): boolean {
+  if (text !== "yes" && text !== "no") throw new Error("yes or no is needed.");
+  return text === "yes";
 }
 
 function parseCountryConfig(text: string): CountryConfig {

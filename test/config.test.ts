@@ -78,6 +78,7 @@ describe("a wrong variable is refused by its name, with what would do", () => {
     ["MQTT_CONTROL_URL", "broker:1883", "mqtt://"],
     ["WASHA_MQTT_NAME", "two words", "letters"],
     ["WASHA_MQTT_TOPICS", "spBv1.0/#/more", "topic filter"],
+    ["WASHA_MQTT_SHARED", "1", "yes or no"],
     ["WASHA_MQTT_TOPICS", "$SYS/#", "topic filter"],
     ["WASHA_SIGNED_FRAMES", "yes", "optional or required"],
     ["WASHA_MQTT_AUTH_SECRET", "short", "16 to 128"],

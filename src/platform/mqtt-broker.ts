@@ -25,8 +25,11 @@ export interface BrokerSettings {
   readonly url: string;
   /** The name of this process at the broker: the same after every start, and no other process's. */
   readonly name: string;
-  /** Processes of one group share the messages, where the broker can. */
-  readonly group: string;
+  /**
+   * Processes of one group share the messages, where the broker can. Undefined: this process takes all, by a plain
+   * subscription on one connection.
+   */
+  readonly group: string | undefined;
   readonly filters: readonly string[];
   /** Resolves when the message is committed, be it set aside. It is called again after a rejection. */
   take(message: BrokerMessage): Promise<unknown>;
@@ -59,18 +62,20 @@ const RESUBSCRIBE_MS = 10_000;
  * A broker that is away, now or later, is tried again for ever; `onFault` tells.
  */
 export function startBrokerLink(settings: BrokerSettings): BrokerLink {
-  const { connections: count = 4, protocolVersion = 5, messagesMax = 20_000 } = settings;
+  const { connections = 4, protocolVersion = 5, messagesMax = 20_000 } = settings;
+  // Without sharing (MQTT 3.1.1 has none) a second connection would bring everything twice.
+  const isShared = protocolVersion === 5 && settings.group !== undefined;
+  const count = isShared ? connections : 1;
   const house = makeHouse(settings, messagesMax);
   const clients: MqttClient[] = [];
-  // 3.1.1 has no shared subscriptions: a second connection would bring everything twice.
-  for (let number = 0; number < (protocolVersion === 5 ? count : 1); number++)
+  for (let number = 0; number < count; number++)
     clients.push(makeClient(settings, { number, inFlightMax: Math.ceil(messagesMax / count) }));
   const [first] = clients;
   if (first === undefined) throw new Error("Bug: a link has at least one connection.");
   const readiness = makeReadiness(clients.length);
   for (const [number, client] of clients.entries()) {
     deferAcknowledgements(client, house);
-    subscribeAlways(client, { settings, number, isShared: protocolVersion === 5, readiness });
+    subscribeAlways(client, { settings, number, isShared, readiness });
     client.connect();
   }
   let stopping: Promise<void> | undefined;
@@ -169,14 +174,14 @@ function subscribeAlways(
     readiness,
   }: { settings: BrokerSettings; number: number; isShared: boolean; readiness: Readiness },
 ): void {
-  const { filters, group, onFault } = settings;
+  const { filters, group = "", protocolVersion = 5, onFault } = settings;
   const subscribe = async (connack: IConnackPacket): Promise<void> => {
     // A broker without sharing says so; then one connection takes everything and the others rest.
     const shares = isShared && connack.properties?.sharedSubscriptionAvailable !== false;
     if (!shares && number > 0) return;
     const names = filters.map((filter) => (shares ? `$share/${group}/${filter}` : filter));
     // Retained statuses come once, with a new subscription, and not again at every reconnection.
-    await client.subscribeAsync(names, { qos: 1, ...(isShared ? { rh: 1 } : {}) });
+    await client.subscribeAsync(names, { qos: 1, ...(protocolVersion === 5 ? { rh: 1 } : {}) });
   };
   client.on("close", () => readiness.set(number, false));
   client.on("connect", (connack) => {
@@ -187,7 +192,7 @@ function subscribeAlways(
         if (!client.connected) return;
         onFault(
           new Error(
-            `The broker refuses the subscription to ${filters.join(", ")}: allow it to the user of MQTT_URL, with the prefix $share/${group}/ too.`,
+            `The broker refuses the subscription to ${filters.join(", ")}: allow it to the user of MQTT_URL${isShared ? `, with the prefix $share/${group}/ too` : ""}.`,
             { cause: error },
           ),
         );

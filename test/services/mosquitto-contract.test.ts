@@ -16,10 +16,16 @@ const plugin = parts?.plugin;
 const database = useDatabase();
 
 describe.skipIf(plugin === undefined)("Mosquitto with its dynamic-security plugin", () => {
-  describeMqtt(openMosquitto, { acknowledgesAfterCommit: false, keepsCommands: true });
+  const promises = { acknowledgesAfterCommit: false, keepsCommands: true };
+  describe("one gateway that takes all", () => {
+    describeMqtt(() => openMosquitto({ isShared: false }), promises);
+  });
+  describe("a shared subscription", () => {
+    describeMqtt(() => openMosquitto({ isShared: true }), promises);
+  });
 });
 
-async function openMosquitto(): Promise<MqttPlace> {
+async function openMosquitto({ isShared }: { isShared: boolean }): Promise<MqttPlace> {
   const broker = await makeGuardedMosquitto({ program: parts?.program ?? "", plugin: plugin ?? "" });
   await broker.start();
   const office = makeOffice(database.current);
@@ -44,6 +50,7 @@ async function openMosquitto(): Promise<MqttPlace> {
       name: "washa-test",
       clock: systemClock,
       connections: 2,
+      isShared,
       take: (frame) => ingest.take(frame),
       onFault: (error) => faults.push(error),
       retryPauseMs: { first: 1, most: 10 },

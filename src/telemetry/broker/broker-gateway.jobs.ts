@@ -19,6 +19,7 @@ export async function startBrokerGateway({
   controlUrl,
   name,
   topics,
+  isShared,
   clock,
   books,
   rights,
@@ -30,6 +31,7 @@ export async function startBrokerGateway({
   controlUrl: string | undefined;
   name: string;
   topics: readonly string[];
+  isShared: boolean;
   clock: Clock;
   books: AccountBooks;
   rights: TopicRightsOf;
@@ -43,6 +45,7 @@ export async function startBrokerGateway({
     url,
     name,
     topics,
+    isShared,
     clock,
     onFault(error) {
       onFault(error);

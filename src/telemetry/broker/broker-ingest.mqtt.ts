@@ -1,7 +1,7 @@
 import type { Clock } from "../../kernel/time.ts";
 import { startBrokerLink, type BrokerSettings } from "../../platform/mqtt-broker.ts";
 import type { RawFrame } from "../frames/frame.ts";
-import { DEVICE_FILTERS, commandTopic, readContentType, readTopic } from "./topics.ts";
+import { DEVICE_FILTERS, GROUP, commandTopic, readContentType, readTopic } from "./topics.ts";
 
 /** The way in through a broker outside: what our own gateway offers too. */
 export interface BrokerIngest {
@@ -19,19 +19,21 @@ export interface BrokerIngest {
 const COMMAND_SECONDS = 7 * 86_400;
 
 /**
- * Takes what devices tell from the broker at `url` and acknowledges it to the broker after `take` resolved. Several
- * processes share the work under different names. `topics` are further filters, of vendors' devices or bridges.
+ * Takes what devices tell from the broker at `url` and acknowledges it to the broker after `take` resolved. `topics` are further filters, of vendors' devices or bridges.
  */
 export function startBrokerIngest({
   clock,
   take,
   topics = [],
+  isShared,
   ...settings
 }: {
   clock: Clock;
   /** The ingest: resolves when the frame is committed or set aside. */
   take(frame: RawFrame, source: string): Promise<unknown>;
   topics?: readonly string[];
+  /** Whether processes of different names share the messages. */
+  isShared: boolean;
 } & Pick<BrokerSettings, "url" | "name" | "onFault"> &
   Partial<
     Pick<
@@ -41,7 +43,7 @@ export function startBrokerIngest({
   >): BrokerIngest {
   const link = startBrokerLink({
     ...settings,
-    group: "washa",
+    group: isShared ? GROUP : undefined,
     filters: [...DEVICE_FILTERS, ...topics],
     take({ topic, payload, contentType }) {
       const told = readTopic(topic);

@@ -9,6 +9,7 @@ import {
   type BrokerAccount,
   type TopicRightsOf,
 } from "./mosquitto-accounts.ts";
+import { GROUP } from "./topics.ts";
 
 /** Who may sign in, as our books say it. */
 export interface AccountBooks {
@@ -100,7 +101,7 @@ export async function startAccountSync({
   }
 
   async function reconcile(): Promise<void> {
-    if (gateway !== undefined) await apply(gatewayCommands(gateway, { group: "washa", filters }), isEither);
+    if (gateway !== undefined) await apply(gatewayCommands(gateway, { group: GROUP, filters }), isEither);
     const unwanted = await held();
     const missing: BrokerAccount[] = [];
     for (let after: string | undefined; ;) {

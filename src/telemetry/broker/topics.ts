@@ -9,6 +9,9 @@ export const DEVICE_FILTERS: readonly string[] = ["+", "+/+"].flatMap((serial) =
   TOLD.map((kind) => `paygo/v1/${serial}/${kind}`),
 );
 
+/** The name under which our processes share a subscription. */
+export const GROUP = "washa";
+
 /**
  * Whose topic it is and what is told on it, where it is one of a device's own. The broker has checked that the serial is
  * the device's that signed in; a foreign topic (a vendor's, a bridge's) names nobody.
