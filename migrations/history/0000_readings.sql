@@ -29,7 +29,9 @@ create table if not exists {database}.readings{local} {on_cluster} (
 ) engine = {replicated}MergeTree
 partition by toYYYYMM(at)
 order by (device, at)
-settings fsync_after_insert = 1, fsync_part_directory = 1{local_only , non_replicated_deduplication_window = 10000};
+-- A week of a device is some hundred rows: in granules of 8192 a scan of a week reads the month. 2048 reads a third less of it, and
+-- a scan of everything takes as long as before.
+settings index_granularity = 2048, fsync_after_insert = 1, fsync_part_directory = 1{local_only , non_replicated_deduplication_window = 10000};
 
 -- cluster only
 create table if not exists {database}.readings {on_cluster} as {database}.readings_local
@@ -189,7 +191,7 @@ create table if not exists {database}.days{local} {on_cluster} (
   energy_out_wh_first SimpleAggregateFunction(min, Nullable(Int64)) codec(ZSTD(1)),
   energy_out_wh_last SimpleAggregateFunction(max, Nullable(Int64)) codec(ZSTD(1))
 ) engine = {replicated}AggregatingMergeTree
-partition by toYear(day)
+partition by toYYYYMM(day)
 order by (device, day)
 settings fsync_after_insert = 1, fsync_part_directory = 1{local_only , non_replicated_deduplication_window = 10000};
 
