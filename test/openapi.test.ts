@@ -171,7 +171,14 @@ describe("the running program", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "washa-openapi-"));
     await writeFile(join(folder, "rails.json"), JSON.stringify({ channels: CHANNELS }));
-    place = await startTestApp({ env: { WASHA_RAILS: join(folder, "rails.json"), WASHA_SMS_SECRET: SMS_SECRET } });
+    place = await startTestApp({
+      env: {
+        WASHA_RAILS: join(folder, "rails.json"),
+        WASHA_SMS_SECRET: SMS_SECRET,
+        WASHA_MQTT_AUTH_SECRET: SECRET,
+        MQTT_URL: "mqtt://washa:an-example-password@127.0.0.1:9",
+      },
+    });
     const { access, database } = place.app;
     const [email, password] = ["office@washa.test", "seven quiet lamps"];
     const passwordHash = await access.hashPassword(password);
@@ -203,6 +210,7 @@ describe("the running program", () => {
   function proofOf(path: string, raw: string): Record<string, string> {
     if (path.startsWith("/statements/") || path === "/dd" || path === "/device_data")
       return { authorization: `Bearer ${session}` };
+    if (path.startsWith("/mqtt/")) return { "x-washa-secret": SECRET };
     if (path.startsWith("/rails/flutterwave/")) return { "verif-hash": "an-example-hash" };
     if (path.startsWith("/rails/gsma-mmapi/")) return { "x-api-key": "an-example-key" };
     if (!path.startsWith("/rails/wave/")) return {};

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import express, { Router, type RequestHandler } from "express";
+import express, { Router, type ErrorRequestHandler, type RequestHandler } from "express";
 import { z } from "zod";
+import { NotFound } from "../../kernel/refusal.ts";
 import type { Clock } from "../../kernel/time.ts";
 import { makeSignInLimit } from "./sign-in-limit.ts";
 import type { TopicRightsOf } from "./mosquitto-accounts.ts";
@@ -44,13 +45,13 @@ const BODY_MAX = "8kb";
 /**
  * Where brokers ask who may sign in and who may do what: EMQX by JSON (`/auth`, `/acl`), RabbitMQ by forms
  * (`/rabbitmq/{secret}/user` and its siblings). A device's client id must be its serial, or it could take over another's
- * session. Whatever goes wrong is a denial with status 200: brokers read other statuses as "ask somebody else".
+ * session. Whatever goes wrong is a denial.
  */
 export function makeBrokerAuthDoor(settings: BrokerAuthSettings): Router {
   const router = Router();
   const decisions = makeDecisions(settings);
   const json = express.json({ limit: BODY_MAX });
-  const form = express.urlencoded({ limit: BODY_MAX, extended: false });
+  const form = express.urlencoded({ limit: BODY_MAX, extended: false, type: () => true });
 
   const emqx =
     (decide: (body: unknown) => Promise<Decision>): RequestHandler =>
@@ -60,17 +61,25 @@ export function makeBrokerAuthDoor(settings: BrokerAuthSettings): Router {
         : { allow: false };
       response.json({ result: allow ? "allow" : "deny", is_superuser: allow && isSuperuser });
     };
-  router.post("/auth", json, emqx(decisions.signIn));
-  router.post("/acl", json, emqx(decisions.act));
+  // To EMQX any other status means "ask somebody else".
+  const deny: ErrorRequestHandler = (error: unknown, _request, response, _next) => {
+    settings.onFault(error);
+    response.json({ result: "deny", is_superuser: false });
+  };
+  router.post("/auth", json, emqx(decisions.signIn), deny);
+  router.post("/acl", json, emqx(decisions.act), deny);
 
   const rabbit =
     (decide: (body: unknown) => Promise<Decision>): RequestHandler<{ secret: string }> =>
     async (request, response) => {
-      const { allow } = sameText(request.params.secret, settings.secret)
-        ? await orDenied(() => decide(request.body), settings.onFault)
-        : { allow: false };
+      const { allow } = await orDenied(() => decide(request.body), settings.onFault);
       response.type("text/plain").send(allow ? "allow" : "deny");
     };
+  // Who does not know the secret finds a page that is not there; RabbitMQ takes that for a denial.
+  router.use("/rabbitmq/:secret", (request, _response, next) => {
+    if (!sameText(request.params.secret, settings.secret)) throw new NotFound("page");
+    next();
+  });
   router.post("/rabbitmq/:secret/user", form, rabbit(decisions.rabbitUser));
   router.post("/rabbitmq/:secret/vhost", form, rabbit(decisions.rabbitVhost));
   router.post("/rabbitmq/:secret/resource", form, rabbit(decisions.rabbitResource));
