@@ -199,7 +199,7 @@ async function perform(
   await send([result.answer], outlet);
 }
 
-/** Waits for the first piece before it promises success: most statements fail before that. */
+/** Waits for the first two pieces before it promises success: most statements fail before that. */
 async function send(
   pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   { request, response, format }: Exchange & { format: string },
@@ -207,10 +207,12 @@ async function send(
   const iterator =
     Symbol.asyncIterator in pieces ? pieces[Symbol.asyncIterator]() : Readable.from(pieces)[Symbol.asyncIterator]();
   const first = (await iterator.next()) as IteratorResult<Uint8Array>;
+  const second = first.done === true ? first : ((await iterator.next()) as IteratorResult<Uint8Array>);
   const tag = randomBytes(8).toString("hex");
   async function* all(): AsyncGenerator<Uint8Array> {
     try {
-      for (let step = first; step.done !== true; step = (await iterator.next()) as IteratorResult<Uint8Array>)
+      if (first.done !== true) yield first.value;
+      for (let step = second; step.done !== true; step = (await iterator.next()) as IteratorResult<Uint8Array>)
         yield step.value;
     } catch (error) {
       // Readers of JSON lines look for this mark; of any other format they can only notice that the answer broke off.
@@ -226,6 +228,11 @@ async function send(
     JSON_LINES.test(format) ? "application/x-ndjson; charset=UTF-8" : "application/octet-stream",
   );
   const wantsGzip = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
+  if (!wantsGzip && second.done === true) {
+    // Most answers are one piece, and go out as one.
+    response.end(first.done === true ? undefined : first.value);
+    return;
+  }
   if (wantsGzip) response.setHeader("Content-Encoding", "gzip");
   try {
     await (wantsGzip ? pipeline(all, createGzip({ level: 1 }), response) : pipeline(all, response));
