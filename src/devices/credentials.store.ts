@@ -99,9 +99,12 @@ export async function findBySerials(db: Db | Tx, serials: readonly string[]): Pr
 
 /** Locks the devices, whose states decide, in the order of their ids; what is not there is left out. */
 export async function lockBySerials(tx: Tx, serials: readonly string[]): Promise<readonly CredentialRow[]> {
-  const rows = await tx.execute<Row>(
-    sql`${SELECT} where d.serial = any(${column(serials, "text")}) order by d.id for update of d`,
+  // Two statements: one that waits for the lock and reads at once would read the credentials as they were before it waited,
+  // and give a claim to two.
+  await tx.execute(
+    sql`select 1 from devices.devices where serial = any(${column(serials, "text")}) order by id for update`,
   );
+  const rows = await tx.execute<Row>(sql`${SELECT} where d.serial = any(${column(serials, "text")}) order by d.id`);
   return rows.map(credentialOf);
 }
 
