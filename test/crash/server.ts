@@ -41,6 +41,8 @@ export async function startServer({ folder }: { folder: string }): Promise<Serve
     async killAndRestart({ childrenToo }) {
       const postmaster = current.processId;
       if (postmaster === undefined) throw new Error("PostgreSQL does not run.");
+      // Held still while its children are counted: one that it made a moment later would be missed, and keep the folder.
+      signal(postmaster, "SIGSTOP");
       const children = childrenOf(postmaster);
       goneAt = performance.now();
       signal(postmaster, "SIGKILL");
@@ -62,7 +64,7 @@ export function childrenOf(parent: number): readonly number[] {
 }
 
 /** False when the process is gone. 0 only asks. */
-export function signal(pid: number, name: "SIGKILL" | 0): boolean {
+export function signal(pid: number, name: "SIGKILL" | "SIGSTOP" | 0): boolean {
   try {
     process.kill(pid, name);
     return true;
