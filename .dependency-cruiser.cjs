@@ -60,7 +60,7 @@ const unknownRoom = {
   path: "^src/",
   pathNot: [
     `^src/(${[...rooms, ...foundation].join("|")})/`,
-    "^src/(app|modules|main|demo|announcement|desk-rooms|fleet-rooms|history-command|history-rooms|ingest-rooms|broker-rooms|config)[.]ts$",
+    "^src/(app|modules|main|demo|announcement|desk-rooms|fleet-rooms|history-command|history-rooms|ingest-rooms|broker-rooms|config|variables)[.]ts$",
   ],
 };
 

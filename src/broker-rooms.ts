@@ -5,6 +5,7 @@ import type { Clock } from "./kernel/time.ts";
 import type { Modules } from "./modules.ts";
 import type { Database } from "./platform/database.ts";
 import type { Log } from "./platform/log.ts";
+import { bridgesOf } from "./ingest-rooms.ts";
 import { gatewayUser, makeBrokerAuthDoor, startBrokerGateway, type Ingest } from "./telemetry/telemetry.ts";
 
 interface Rooms {
@@ -28,6 +29,7 @@ export async function openBroker({
     controlUrl: config.mqttControlUrl,
     name: config.mqttName,
     topics: config.mqttTopics,
+    bridges: bridgesOf(config),
     isShared: config.mqttShared,
     clock,
     books: {

@@ -7,6 +7,10 @@ import { parseZone } from "./kernel/time.ts";
 import { parseChannels } from "./payments/channel-config.ts";
 import type { ChannelConfig } from "./payments/payments.ts";
 import { parseClientName, parseTopicFilter } from "./telemetry/broker/topics.ts";
+import { parseGroups, parsePortals } from "./telemetry/frames/bridges.ts";
+import { VARIABLES } from "./variables.ts";
+
+export { VARIABLES } from "./variables.ts";
 
 export const ROLES = ["api", "gateway", "settle", "worker", "history"] as const;
 export type AppRole = (typeof ROLES)[number];
@@ -35,6 +39,10 @@ export interface Config {
   readonly mqttShared: boolean;
   /** Topic filters besides those of devices: vendors' own, bridges. */
   readonly mqttTopics: readonly string[];
+  /** Victron portals and the serials that they have here. */
+  readonly victronPortals: ReadonlyMap<string, string>;
+  /** Sparkplug groups whose nodes are believed. */
+  readonly sparkplugGroups: ReadonlySet<string>;
   /** Whether readings must be signed by the device's key although its connection is known. */
   readonly signedFrames: "optional" | "required";
   /** Shared with a broker that asks us over HTTP who may speak. */
@@ -95,68 +103,6 @@ export class ConfigRefused extends Error {
   }
 }
 
-/** What each variable means, for `--help` and the documentation. */
-export const VARIABLES: Readonly<Record<string, string>> = {
-  DATABASE_URL:
-    "PostgreSQL to use, as postgres://user:password@host:5432/database. Default of `start`: an embedded one.",
-  REDIS_URL: "Redis for the job queue, as redis://host:6379. Default: the queue lives in PostgreSQL.",
-  CLICKHOUSE_URL: "ClickHouse for long history, as http://user:password@host:8123/database. Default: an embedded one.",
-  CLICKHOUSE_CLUSTER: "Name of its cluster, to lay tables out over all of its servers. Default: one server.",
-  WASHA_HTTP_PORT: "Port of the HTTP doors (4000).",
-  WASHA_HTTP_HOST: "Address they listen on (127.0.0.1; 0.0.0.0 in a container).",
-  MQTT_URL:
-    "Broker to use instead of our own gateway, as mqtt://user:password@host:1883 (mqtts:, ws:, wss: too); see docs/brokers.md for what it can promise.",
-  MQTT_CONTROL_URL:
-    "The same broker with a user who may control Mosquitto's dynamic-security plugin: device accounts are kept there by this program.",
-  WASHA_MQTT_NAME:
-    "Name of this process at the broker of MQTT_URL: each its own, the same after every start (the host's name).",
-  WASHA_MQTT_SHARED:
-    "yes: processes of different names share what the broker of MQTT_URL brings, by a shared subscription; see docs/brokers.md for what it costs. no (the default): each takes all.",
-  WASHA_MQTT_TOPICS:
-    "Further topic filters to take from the broker of MQTT_URL, separated by commas, such as spBv1.0/#.",
-  WASHA_SIGNED_FRAMES:
-    "required: readings count only when the device's key signed them, so that a broker outside can forge none. optional (the default): the connection vouches too.",
-  WASHA_MQTT_AUTH_SECRET:
-    "Secret with which EMQX or RabbitMQ asks /mqtt/... who may speak: 16 to 128 letters, digits, _ or -. Not set: those doors are shut.",
-  WASHA_MQTT_PORT: "Port of the MQTT gateway (1883).",
-  WASHA_MQTT_PUBLIC_URL:
-    "How devices reach the broker, such as mqtts://mqtt.example.org:8883; told to a device that is claimed.",
-  WASHA_TOKEN_BY_AIR:
-    "Tokens for devices that can be reached: both (by air and by SMS), first (the SMS with the token follows only when the device does not confirm), off (both).",
-  WASHA_TOKEN_BY_AIR_MINUTES: "With first: minutes until that SMS (10).",
-  WASHA_DATA: "Folder of the embedded defaults (.washa).",
-  WASHA_TIME_ZONE: "The operator's zone (Africa/Nairobi).",
-  WASHA_COUNTRY: "Country of phone numbers without prefix (KE).",
-  WASHA_CURRENCY: "Currency of the M-Pesa shortcodes (KES).",
-  WASHA_COUNTRIES:
-    "Further countries as COUNTRY:CURRENCY:ZONE separated by commas, such as UG:UGX:Africa/Kampala,RW:RWF:Africa/Kigali.",
-  WASHA_PUBLIC_URL:
-    "How providers reach this program, such as https://pay.example.org; part of every callback address.",
-  WASHA_RAILS:
-    "File with your accounts at mobile-money providers (JSON); see docs/rails.md. M-Pesa C2B alone needs none.",
-  WASHA_APPROVAL_ABOVE:
-    "Amounts in minor units above which an act of the desk needs a second person, such as KES:500000,UGX:100000. Not set: never.",
-  WASHA_KEY: "64 hexadecimal digits: seals device keys at rest. Make one with: openssl rand -hex 32",
-  WASHA_DARAJA_SECRET:
-    "Secret part of the C2B URLs, 16 or more letters and digits, without mpesa, safaricom, exe, cmd, sql or query.",
-  WASHA_DARAJA_SHORTCODES: "Your paybills and tills, separated by commas.",
-  WASHA_DARAJA_SOURCES:
-    "Addresses and CIDR ranges that may post payments, separated by commas. Empty: the secret alone protects.",
-  WASHA_PROXY_HOPS: "Trusted proxies in front of the program that add to X-Forwarded-For (0).",
-  WASHA_SMS_USERNAME: "Africa's Talking user name.",
-  WASHA_SMS_KEY: "Africa's Talking API key.",
-  WASHA_SMS_SENDER: "Sender name or short code, when you own one.",
-  WASHA_SMS_URL: "Base URL of the SMS gateway; only to reach a simulator.",
-  WASHA_SMS_SECRET: "Secret part of the delivery report URL, 16 or more letters and digits.",
-  WASHA_SETTLE_BATCH: "Payments settled in one transaction (200).",
-  WASHA_DB_CONNECTIONS: "Connections to PostgreSQL a process may hold (10).",
-  WASHA_KEPT_DAYS: "Days of readings kept in PostgreSQL; older ones are in history alone (40).",
-  WASHA_INGEST_LANES: "Connections by which a process writes readings (1).",
-  WASHA_METRICS_SIMPLE_AUTH:
-    "1 takes device requests that sign nothing that grows (method sa): whoever hears one can repeat it for ever (0).",
-  WASHA_LOG: "Log level: fatal, error, warn, info, debug (info).",
-};
-
 const MQTT_PROTOCOLS = ["mqtt:", "mqtts:", "ws:", "wss:"];
 const FORBIDDEN_IN_DARAJA_URL = /mpesa|safaricom|exe|cmd|sql|query/i;
 
@@ -210,6 +156,10 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     mqttName: attempt("WASHA_MQTT_NAME", `washa-${hostname()}`, parseClientName),
     mqttShared: attempt("WASHA_MQTT_SHARED", false, parseYes),
     mqttTopics: attempt<readonly string[]>("WASHA_MQTT_TOPICS", [], (value) => list(value).map(parseTopicFilter)),
+    victronPortals: attempt<ReadonlyMap<string, string>>("WASHA_VICTRON_PORTALS", new Map(), (value) =>
+      parsePortals(value.includes("=") ? value : readText(value)),
+    ),
+    sparkplugGroups: attempt<ReadonlySet<string>>("WASHA_SPARKPLUG_GROUPS", new Set(), parseGroups),
     signedFrames: attempt<"optional" | "required">("WASHA_SIGNED_FRAMES", "optional", (value) => {
       if (value !== "optional" && value !== "required") throw new Error("optional or required is needed.");
       return value;
@@ -263,6 +213,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   );
   const { country, currency, zone } = config;
   Object.assign(config, { countries: [{ country, currency, zone }, ...further] });
+  // Births would come to one process and data to another.
+  if (config.mqttShared && config.sparkplugGroups.size > 0)
+    problems.push("WASHA_MQTT_SHARED: no is needed with WASHA_SPARKPLUG_GROUPS: each process must see every birth.");
   for (const name of Object.keys(env)) {
     if (name.startsWith("WASHA_") && !(name in VARIABLES))
       problems.push(`${name}: there is no such variable. Known: ${Object.keys(VARIABLES).join(", ")}.`);
@@ -275,15 +228,17 @@ function readChannels(
   file: string,
   { env, problems }: { env: Readonly<Record<string, string | undefined>>; problems: string[] },
 ): readonly ChannelConfig[] {
-  let text: string;
+  const { channels, problems: found } = parseChannels(readText(file), { env, checkSource });
+  problems.push(...found.map((problem) => `WASHA_RAILS: ${problem}`));
+  return channels;
+}
+
+function readText(file: string): string {
   try {
-    text = readFileSync(file, "utf8");
+    return readFileSync(file, "utf8");
   } catch {
     throw new Error(`the file "${file}" cannot be read.`);
   }
-  const { channels, problems: found } = parseChannels(text, { env, checkSource });
-  problems.push(...found.map((problem) => `WASHA_RAILS: ${problem}`));
-  return channels;
 }
 
 function parseYes(text: string): boolean {

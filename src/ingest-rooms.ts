@@ -7,6 +7,8 @@ import type { Clock } from "./kernel/time.ts";
 import type { Modules } from "./modules.ts";
 import type { Database } from "./platform/database.ts";
 import type { Log } from "./platform/log.ts";
+import { bridgeOwner, type Bridges } from "./telemetry/frames/bridges.ts";
+import { makeBirths } from "./telemetry/frames/sparkplug-births.ts";
 import {
   makeFrameReader,
   makeGatewayDoor,
@@ -26,6 +28,13 @@ interface Rooms {
 }
 
 const WARNED_EVERY_MS = 10_000;
+/** Edge nodes whose births one process remembers; beyond, they are asked to be born again. */
+const EDGES_MAX = 2_000;
+
+/** The bridges that the operator named. */
+export function bridgesOf(config: Config): Bridges {
+  return { portals: config.victronPortals, groups: config.sparkplugGroups };
+}
 
 /** Ingest with what it needs of other rooms: who speaks, and who hears what devices answer. Connects with the first frame. */
 export function openIngest({
@@ -33,9 +42,12 @@ export function openIngest({
   ...rooms
 }: Rooms & { registry: Registry }): Ingest & { close(): Promise<void> } {
   const { config, modules, database, clock, log } = rooms;
+  const { portals, groups } = bridgesOf(config);
   const reader = makeFrameReader({
     allowSimpleAuth: config.metricsSimpleAuth,
     signatureOnConnection: config.signedFrames,
+    victron: portals.size === 0 ? undefined : { portals },
+    sparkplug: groups.size === 0 ? undefined : { groups, births: makeBirths({ edgesMax: EDGES_MAX }) },
   });
   const warned = new Map<string, number>();
   const ingest: Ingest = makeIngest({
@@ -100,6 +112,7 @@ export async function openGateway({
     ingest,
     clock,
     authenticate: (serial, password) => modules.credentials.authenticate(database.db, serial, password),
+    bridgeOwner: (topic) => bridgeOwner(topic, bridgesOf(config)),
     onConnected: (serial) => takeover.connected(serial),
     onHere: (serial) => commandLoop.connected(serial),
     onGone: (serial) => commandLoop.disconnected(serial),

@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ConfigRefused, ROLES, VARIABLES, parseConfig, requireServing } from "../src/config.ts";
 
@@ -64,6 +67,22 @@ describe("a configuration that can be used", () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
+  test("bridges are named by a list, or by a file with a line for each", () => {
+    const file = join(mkdtempSync(join(tmpdir(), "washa-portals-")), "portals.txt");
+    writeFileSync(file, "# the clinic\nc0619ab1cd23 = GX-0001\n\nc0619ab1cd24=GX-0002 # the school\n");
+    const portals = new Map([
+      ["c0619ab1cd23", "GX-0001"],
+      ["c0619ab1cd24", "GX-0002"],
+    ]);
+    expect(parseConfig({ WASHA_VICTRON_PORTALS: file }).victronPortals).toEqual(portals);
+    const config = parseConfig({
+      WASHA_VICTRON_PORTALS: "c0619ab1cd23=GX-0001, c0619ab1cd24=GX-0002",
+      WASHA_SPARKPLUG_GROUPS: "village, town",
+    });
+    expect(config.victronPortals).toEqual(portals);
+    expect([...config.sparkplugGroups]).toEqual(["village", "town"]);
+  });
+
   test("what serves needs is all there", () => {
     expect(refusalOf(() => requireServing(parseConfig(COMPLETE), ROLES))).toBe("accepted");
   });
@@ -80,6 +99,11 @@ describe("a wrong variable is refused by its name, with what would do", () => {
     ["WASHA_MQTT_TOPICS", "spBv1.0/#/more", "topic filter"],
     ["WASHA_MQTT_SHARED", "1", "yes or no"],
     ["WASHA_MQTT_TOPICS", "$SYS/#", "topic filter"],
+    ["WASHA_VICTRON_PORTALS", "c0619ab1cd23", "cannot be read"],
+    ["WASHA_VICTRON_PORTALS", "c0619ab1cd23=", "c0619ab1cd23=LAMP-0001"],
+    ["WASHA_VICTRON_PORTALS", "c0/#=LAMP-0001", "c0619ab1cd23=LAMP-0001"],
+    ["WASHA_VICTRON_PORTALS", "c0=LAMP-0001,c0=LAMP-0002", "is there twice"],
+    ["WASHA_SPARKPLUG_GROUPS", "village/1", "without spaces"],
     ["WASHA_SIGNED_FRAMES", "yes", "optional or required"],
     ["WASHA_MQTT_AUTH_SECRET", "short", "16 to 128"],
     ["WASHA_HTTP_PORT", "http", "0 to 65535"],
@@ -115,6 +139,10 @@ describe("a wrong variable is refused by its name, with what would do", () => {
     const told = refused({ [name]: value });
     expect(told).toContain(`${name}: `);
     expect(told).toContain(remedy);
+  });
+
+  test("Sparkplug groups and a shared subscription do not go together", () => {
+    expect(refused({ WASHA_SPARKPLUG_GROUPS: "village", WASHA_MQTT_SHARED: "yes" })).toContain("every birth");
   });
 
   test("a misspelt name is refused instead of being ignored", () => {

@@ -14,8 +14,12 @@ export interface BrokerLink {
   whenReady(): Promise<void>;
   /** How many messages wait for their commit, and their bytes. */
   readonly inFlight: { readonly messages: number; readonly bytes: number };
-  /** QoS 1; resolves when the broker has it. Rejects when it is away, or silent for ten seconds: publish again. */
-  publish(topic: string, payload: string | Uint8Array, options?: { expirySeconds?: number }): Promise<void>;
+  /** QoS 1 if not told otherwise; resolves when the broker has it. Rejects when it is away, or silent for ten seconds: publish again. */
+  publish(
+    topic: string,
+    payload: string | Uint8Array,
+    options?: { expirySeconds?: number; qos?: 0 | 1 },
+  ): Promise<void>;
   /** Takes nothing new, waits a while for what is under way, and leaves; the broker keeps what comes meanwhile. */
   stop(): Promise<void>;
 }
@@ -303,12 +307,17 @@ function readPacket({ topic, payload, properties }: IPublishPacket): BrokerMessa
 
 async function publish(
   client: MqttClient,
-  { topic, payload, expirySeconds }: { topic: string; payload: string | Uint8Array; expirySeconds?: number },
+  {
+    topic,
+    payload,
+    expirySeconds,
+    qos = 1,
+  }: { topic: string; payload: string | Uint8Array; expirySeconds?: number; qos?: 0 | 1 },
 ): Promise<void> {
   // mqtt.js would keep it in memory until the broker is back, and a process that dies would forget it without a word.
   if (!client.connected) throw new Error("The broker is away.");
   const sent = client.publishAsync(topic, typeof payload === "string" ? payload : Buffer.from(payload), {
-    qos: 1,
+    qos,
     ...(expirySeconds === undefined || client.options.protocolVersion !== 5
       ? {}
       : { properties: { messageExpiryInterval: Math.max(1, Math.floor(expirySeconds)) } }),

@@ -49,6 +49,8 @@ export interface GatewayOptions {
   take(frame: GatewayFrame): Promise<unknown>;
   /** Sets aside what was published on a topic that is not the device's own. Resolving acknowledges it. */
   refuse(frame: GatewayFrame, abuse: TopicAbuse): Promise<unknown>;
+  /** Which device may publish on a topic that is not below its own, such as a vendor's; undefined: none. Left out: none has such topics. */
+  bridgeOwner?(topic: string): string | undefined;
   clock: { now(): Date };
   /** A device signed in; its frames come next. */
   onConnected?(serial: string): void;
@@ -155,7 +157,7 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
     if (session === undefined || isClosing) return done(new Error("Only a device that signed in may publish."));
     if (session.moved && session.client.closed) return done(new Error("The device is connected elsewhere."));
     const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
-    const { abuse, topic } = readTopic(session.serial, packet.topic);
+    const { abuse, topic } = readTopic(session.serial, packet.topic, options.bridgeOwner);
     if (abuse !== undefined && (session.abuses += 1) > ABUSES_MAX) return done(new Error(abuse.detail));
     const frame = { serial: session.serial, topic, payload };
     flow.begin(session.client, payload.length);
@@ -321,8 +323,13 @@ function forwardNothing(_packet: unknown, client: unknown, done: unknown): void 
 }
 
 /** Which of its own topics a device published on. */
-function readTopic(serial: string, topic: string): { readonly topic: string; readonly abuse: TopicAbuse | undefined } {
+function readTopic(
+  serial: string,
+  topic: string,
+  bridgeOwner: GatewayOptions["bridgeOwner"],
+): { readonly topic: string; readonly abuse: TopicAbuse | undefined } {
   const own = `${ROOT}${serial}/`;
+  if (!topic.startsWith(own) && bridgeOwner?.(topic) === serial) return { topic, abuse: undefined };
   if (!topic.startsWith(own))
     return {
       topic,

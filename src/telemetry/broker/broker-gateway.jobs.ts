@@ -1,9 +1,12 @@
 import type { Clock } from "../../kernel/time.ts";
 import { openDynamicSecurity } from "../../platform/mqtt-broker-dynsec.ts";
+import { bridgeCommandFilters, bridgeFilters, type Bridges } from "../frames/bridges.ts";
 import type { RawFrame } from "../frames/frame.ts";
+import type { Taken } from "../ingest/ingest.commands.ts";
 import { startBrokerIngest, type BrokerIngest } from "./broker-ingest.mqtt.ts";
 import { startAccountSync, type AccountBooks, type AccountSync } from "./mosquitto-accounts.jobs.ts";
 import type { TopicRightsOf } from "./mosquitto-accounts.ts";
+import { makeRebirths } from "./rebirths.jobs.ts";
 import { DEVICE_FILTERS } from "./topics.ts";
 
 export interface BrokerGateway extends Pick<BrokerIngest, "whenReady" | "inFlight" | "send" | "isHere"> {
@@ -18,7 +21,8 @@ export async function startBrokerGateway({
   url,
   controlUrl,
   name,
-  topics,
+  topics: further,
+  bridges,
   isShared,
   clock,
   books,
@@ -30,17 +34,21 @@ export async function startBrokerGateway({
   url: string;
   controlUrl: string | undefined;
   name: string;
+  /** Filters that the operator asked for, besides those of devices and of the bridges. */
   topics: readonly string[];
+  bridges: Bridges;
   isShared: boolean;
   clock: Clock;
   books: AccountBooks;
   rights: TopicRightsOf;
-  take(frame: RawFrame, source: string): Promise<unknown>;
+  take(frame: RawFrame, source: string): Promise<Taken>;
   /** A device told something, which is committed: it can be reached, as far as anybody knows. */
   onSpoke(serial: string): void;
   onFault(error: unknown): void;
 }): Promise<BrokerGateway> {
   let sync: AccountSync | undefined;
+  const topics = [...new Set([...further, ...bridgeFilters(bridges)])];
+  const rebirths = makeRebirths({ bridges, clock, publish: (topic, payload) => link.tell(topic, payload), onFault });
   const link = startBrokerIngest({
     url,
     name,
@@ -53,7 +61,8 @@ export async function startBrokerGateway({
       if (isRefusal(error)) sync?.checkAll();
     },
     async take(frame, source) {
-      await take(frame, source);
+      const { refusals } = await take(frame, source);
+      rebirths.hear(frame.topic, refusals);
       if (frame.serial !== undefined) onSpoke(frame.serial);
     },
   });
@@ -64,6 +73,7 @@ export async function startBrokerGateway({
       rights,
       gateway: gatewayUser(url),
       filters: [...DEVICE_FILTERS, ...topics],
+      publishes: bridgeCommandFilters(bridges),
       whenReady: link.whenReady,
       onFault,
     });

@@ -10,6 +10,8 @@ export interface BrokerIngest {
   readonly inFlight: { readonly messages: number; readonly bytes: number };
   /** Hands a command to the broker, which keeps it for a device that is away where that has a lasting session. */
   send(serial: string, channel: "cmd", payload: Uint8Array): Promise<void>;
+  /** Says something to a bridge, without acknowledgement. */
+  tell(topic: string, payload: Uint8Array): Promise<void>;
   /** Every device can be reached through the broker, as far as anybody knows. */
   isHere(serial: string): true;
   stop(): Promise<void>;
@@ -62,6 +64,7 @@ export function startBrokerIngest({
     // Our own books end a command that is too old; the broker forgets what it could not deliver by about the same time.
     send: (serial, _channel, payload) =>
       link.publish(commandTopic(serial), payload, { expirySeconds: COMMAND_SECONDS }),
+    tell: (topic, payload) => link.publish(topic, payload, { qos: 0 }),
     isHere: () => true,
     stop: link.stop,
   };

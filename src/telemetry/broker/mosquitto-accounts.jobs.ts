@@ -42,6 +42,7 @@ export async function startAccountSync({
   rights,
   gateway,
   filters,
+  publishes = [],
   whenReady = () => Promise.resolve(),
   onFault,
   pauseMs = 5_000,
@@ -52,6 +53,8 @@ export async function startAccountSync({
   /** The user of MQTT_URL, made where it is missing; undefined where it is kept by hand. */
   gateway: { username: string; password: string } | undefined;
   filters: readonly string[];
+  /** Where our gateway publishes besides the devices' commands, as filters. */
+  publishes?: readonly string[];
   /** Resolves when our gateway listens. A device that comes in earlier would be acknowledged for what nobody keeps. */
   whenReady?(): Promise<void>;
   onFault(error: unknown): void;
@@ -101,7 +104,7 @@ export async function startAccountSync({
   }
 
   async function reconcile(): Promise<void> {
-    if (gateway !== undefined) await apply(gatewayCommands(gateway, { group: GROUP, filters }), isEither);
+    if (gateway !== undefined) await apply(gatewayCommands(gateway, { group: GROUP, filters, publishes }), isEither);
     const unwanted = await held();
     const missing: BrokerAccount[] = [];
     for (let after: string | undefined; ;) {

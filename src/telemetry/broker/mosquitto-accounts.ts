@@ -65,7 +65,7 @@ export function removalCommands(serial: string): readonly DynsecCommand[] {
 /** The account that our gateways use: reads what devices tell, alone or shared, and publishes commands. */
 export function gatewayCommands(
   { username, password }: { username: string; password: string },
-  { group, filters }: { group: string; filters: readonly string[] },
+  { group, filters, publishes = [] }: { group: string; filters: readonly string[]; publishes?: readonly string[] },
 ): readonly DynsecCommand[] {
   const rolename = "washa gateway";
   const acls = [
@@ -73,7 +73,11 @@ export function gatewayCommands(
       [filter, `$share/${group}/${filter}`].map((topic) => ({ acltype: "subscribeLiteral", topic, allow: true })),
     ),
     // Serials may hold a slash, and a plus stands for one level.
-    ...["paygo/v1/+/cmd", "paygo/v1/+/+/cmd"].map((topic) => ({ acltype: "publishClientSend", topic, allow: true })),
+    ...["paygo/v1/+/cmd", "paygo/v1/+/+/cmd", ...publishes].map((topic) => ({
+      acltype: "publishClientSend",
+      topic,
+      allow: true,
+    })),
   ];
   // Made or brought up to date, whichever succeeds: nobody is put out.
   return [

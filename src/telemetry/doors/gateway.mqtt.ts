@@ -11,7 +11,10 @@ export function makeGatewayDoor({
 }: {
   ingest: Pick<Ingest, "take" | "setAside">;
   clock: Clock;
-} & Pick<GatewayOptions, "authenticate" | "onConnected" | "onHere" | "onGone" | "limits">): Promise<MqttGateway> {
+} & Pick<
+  GatewayOptions,
+  "authenticate" | "bridgeOwner" | "onConnected" | "onHere" | "onGone" | "limits"
+>): Promise<MqttGateway> {
   const rawOf = (frame: { serial: string; topic: string; payload: Uint8Array }): RawFrame => ({
     ...frame,
     contentType: undefined,

@@ -2,7 +2,7 @@
  * The protocol buffer of Sparkplug B (org.eclipse.tahu.protobuf.Payload), as far as devices use it: metrics with scalar
  * values. Data sets, templates and bytes are passed over.
  */
-import { PbfReader } from "pbf";
+import { PbfReader, PbfWriter } from "pbf";
 
 export interface SparkplugPayload {
   /** Unix milliseconds. */
@@ -135,6 +135,29 @@ function readPropertyText(reader: PbfReader): string | undefined {
   });
   return text;
 }
+
+/** A command by which a host asks an edge node to tell its births anew. `timestamp` in Unix milliseconds. */
+export function writeRebirth(timestamp: number): Uint8Array {
+  const writer = new PbfWriter();
+  writer.writeTag(1, VARINT);
+  writer.writeVarint(timestamp);
+  writer.writeMessage(
+    2,
+    (_nothing: undefined, metric: PbfWriter) => {
+      metric.writeTag(1, BYTES);
+      metric.writeString("Node Control/Rebirth");
+      metric.writeTag(4, VARINT);
+      metric.writeVarint(BOOLEAN);
+      metric.writeTag(14, VARINT);
+      metric.writeBoolean(true);
+    },
+    undefined,
+  );
+  return writer.finish();
+}
+
+/** Sparkplug's number for a flag. */
+const BOOLEAN = 11;
 
 /** Sparkplug's numbers for signed types. Their values come as unsigned bits. */
 const INT8 = 1;
