@@ -1,8 +1,16 @@
 import { sql, type SQL } from "drizzle-orm";
+import type { BatteryRoom } from "./devices/devices.ts";
 import type { ContractId } from "./kernel/ids.ts";
 import type { NewMessage } from "./messaging/messaging.ts";
 import type { Tx } from "./platform/database.ts";
-import type { AlertMessage, AlertReader, PlaceFacts, PlaceSource, Rule } from "./telemetry/telemetry.ts";
+import type {
+  AlertMessage,
+  AlertReader,
+  BatteryCommands,
+  PlaceFacts,
+  PlaceSource,
+  Rule,
+} from "./telemetry/telemetry.ts";
 
 type Language = NewMessage["language"];
 
@@ -85,6 +93,21 @@ export const placeSource: PlaceSource = {
   page: (tx, { after, limit }) => readFacts(tx, { after, limit, which: sql`true` }),
   changed: (tx, { since, after, limit }) => readFacts(tx, { after, limit, which: changedSince(since) }),
 };
+
+/** What imports and sales tell of batteries, to where their health is reckoned. */
+export function batteryRoom(
+  commands: Pick<BatteryCommands, "refusalOf" | "noteImported" | "noteInstalled">,
+): BatteryRoom {
+  return {
+    refusalOf: (label) => commands.refusalOf(label),
+    imported: (tx, batteries) =>
+      commands.noteImported(
+        tx,
+        batteries.map(({ label, ...device }) => ({ ...device, spec: label })),
+      ),
+    firstInstalled: (tx, installed) => commands.noteInstalled(tx, installed),
+  };
+}
 
 /** What is wrong, in few words of the reader's language, in letters of an SMS. */
 const PROBLEMS: Readonly<Record<Language, Readonly<Record<Rule, string>>>> = {

@@ -283,7 +283,7 @@ function program(): Command {
   imports
     .command("devices <file>")
     .description(
-      "A device exchange CSV: Serial Number, Starting Code, Key, Count, Time Divider, Restricted Digit Mode, Hardware Model. Existing serials stay as they are.",
+      "A device exchange CSV: Serial Number, Starting Code, Key, Count, Time Divider, Restricted Digit Mode, Hardware Model, and of its battery Battery Chemistry, Battery Ah, Battery Cells. Existing serials stay as they are.",
     )
     .option("--credentials <file>", "give each device its MQTT password, and write serial,password into a new file")
     .action(importDevices);

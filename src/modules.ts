@@ -22,6 +22,7 @@ import {
   type Speakers,
 } from "./devices/devices.ts";
 import { makeKeySeal } from "./devices/key-seal.ts";
+import { batteryRoom } from "./fleet-rooms.ts";
 import type { MakeId } from "./kernel/ids.ts";
 import { NotFound } from "./kernel/refusal.ts";
 import { MINUTE_MS, type Clock } from "./kernel/time.ts";
@@ -126,12 +127,14 @@ export function makeModules({
   const ledger = makeLedger({ clock, makeId });
   const customers = makeCustomers({ clock, makeId, country: config.country });
   const keySeal = makeKeySeal(config.sealingKey);
+  const batteryCommands = makeBatteryCommands();
   const devices = makeDevices({
     clock,
     makeId,
     keySeal,
     airPolicy: config.tokenByAir,
     fallbackMs: config.tokenByAirMinutes * MINUTE_MS,
+    batteries: batteryRoom(batteryCommands),
   });
   const gateway = makeAfricasTalkingGateway({
     username: config.smsUsername ?? "unset",
@@ -223,7 +226,7 @@ export function makeModules({
     fleet: makeFleet({ db, clock }),
     fleetReports: makeFleetReports({ db, clock }),
     batteries: makeBatteryQueries(db),
-    batteryCommands: makeBatteryCommands(),
+    batteryCommands,
     dataFormats: makeDataFormats({ database, clock }),
     readings: makeReadings({ db }),
     alerts: { ...makeAlertQueries({ database, clock }), ...makeAlertCommands({ clock, audit: access.audit }) },

@@ -1,5 +1,6 @@
 /** Who the devices of a fleet are: derived from the seed, or read from a file. */
 import { createHash } from "node:crypto";
+import { batteryOf } from "./home.ts";
 
 export interface Credentials {
   readonly serial: string;
@@ -29,10 +30,25 @@ const deriveKey = (serial: string): string => deriveSecret("key", serial).toStri
 const deriveSecret = (purpose: string, serial: string): Buffer =>
   createHash("sha256").update(`washa simulated fleet/${purpose}/${serial}`).digest();
 
-/** The device exchange CSV of a fleet, as `washa import devices` takes it. It holds keys. */
-export function fleetDevicesCsv(devices: readonly Credentials[], model = "Fleet Home"): string {
-  const lines = devices.map(({ serial, keyHex }) => `${serial},${keyHex},1,1,0,${model}`);
-  return ["Serial Number,Key,Count,Time Divider,Restricted Digit Mode,Hardware Model", ...lines, ""].join("\n");
+/**
+ * The device exchange CSV of a fleet, as `washa import devices` takes it. It holds keys. Batteries are those of the fleet with this
+ * seed; without one, none are named.
+ */
+export function fleetDevicesCsv(
+  devices: readonly Credentials[],
+  { model = "Fleet Home", seed }: { readonly model?: string; readonly seed?: number } = {},
+): string {
+  const lines = devices.map(({ serial, keyHex }) => {
+    const battery = seed === undefined ? undefined : batteryOf({ seed, serial });
+    const label =
+      battery === undefined ? ",," : `${battery.chemistry},${String(battery.ratedAh)},${String(battery.cells)}`;
+    return `${serial},${keyHex},1,1,0,${model},${label}`;
+  });
+  return [
+    "Serial Number,Key,Count,Time Divider,Restricted Digit Mode,Hardware Model,Battery Chemistry,Battery Ah,Battery Cells",
+    ...lines,
+    "",
+  ].join("\n");
 }
 
 /**

@@ -1,8 +1,10 @@
 /** The home that a device hangs in: panel, battery and habits from the physics, and what people do to it. */
 import { makeStream } from "../rail/chance.ts";
 import {
+  drawLabel,
   drawSystem,
   makeSystem,
+  type BatteryLabel,
   type Chemistry,
   type Measurement,
   type Place,
@@ -47,7 +49,7 @@ export function makeHome({
   const chance = makeStream(seed, serial, "home");
   const chemistry = drawChemistry(chance());
   const build = (nthBattery: number, bornMs: number): SolarSystem => {
-    const own = Math.floor(makeStream(seed, serial, "battery", nthBattery)() * 2 ** 31);
+    const own = batterySeed({ seed, serial }, nthBattery);
     const options = drawSystem({ seed: own, place, chemistry, startMs: bornMs, faultYears: hasFaults ? 3 : undefined });
     return makeSystem({ ...options, startMs: tidy(bornMs), stepMinutes: STEP_MINUTES });
   };
@@ -84,6 +86,18 @@ export function makeHome({
     },
     truth: () => ({ ...system.truth(), energyInWh: counters.inWh, energyOutWh: counters.outWh }),
   };
+}
+
+/** What stands on the battery that this home begins with. */
+export function batteryOf(name: { readonly seed: number; readonly serial: string }): BatteryLabel {
+  return drawLabel({
+    seed: batterySeed(name, 0),
+    chemistry: drawChemistry(makeStream(name.seed, name.serial, "home")()),
+  });
+}
+
+function batterySeed({ seed, serial }: { readonly seed: number; readonly serial: string }, nthBattery: number): number {
+  return Math.floor(makeStream(seed, serial, "battery", nthBattery)() * 2 ** 31);
 }
 
 /** Lead-acid in the older half of a fleet, lithium in the newer. */

@@ -36,7 +36,7 @@ export async function runFleetSimulator(argv: readonly string[], terminal: Termi
 function writeDevices({ devices, seed }: Asked, file: string, say: (text: string) => void): number {
   const all = Array.from({ length: devices }, (_, at) => deriveCredentials(seed, at));
   // It holds keys, even if only of devices that do not exist.
-  writeFileSync(file, fleetDevicesCsv(all), { mode: 0o600 });
+  writeFileSync(file, fleetDevicesCsv(all, { seed }), { mode: 0o600 });
   say(
     `${String(devices)} devices are in ${file}. Bring them in: washa import devices ${file} --credentials passwords.csv`,
   );

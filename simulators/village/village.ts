@@ -66,8 +66,8 @@ export async function settleVillage({
   // The list is on disk before the seller knows the devices, or a crash between would leave lamps nobody has keys for.
   save();
   const csv = [
-    "Serial Number,Key,Count,Time Divider,Restricted Digit Mode,Hardware Model",
-    ...factory.keys.map((key, at) => `${serialOf(at)},${key},1,1,0,Home 60`),
+    "Serial Number,Key,Count,Time Divider,Restricted Digit Mode,Hardware Model,Battery Chemistry,Battery Ah,Battery Cells",
+    ...factory.keys.map((key, at) => `${serialOf(at)},${key},1,1,0,Home 60,lfp,12,4`),
   ].join("\n");
   await api.ask(`mutation ($csv: String!) { importDevices(csv: $csv) { ... on ImportReport { added } ${REFUSAL} } }`, {
     csv,

@@ -90,7 +90,7 @@ export function makeContractCommands({
     const device = await devices.requireBySerial(tx, serial);
     const id = makeId<"Contract">();
     const home = { deviceId: device.id, from: "stock", to: "installed", whereabouts: whereaboutsOf(customer) } as const;
-    await devices.move(tx, { ...home, reason: "Sold", actor, contractId: id });
+    await devices.move(tx, { ...home, reason: "Sold", actor, contractId: id, since: soldAt });
     const accounts = await ledger.openAccounts(
       tx,
       CONTRACT_ACCOUNTS.map(({ name, kind }) => ({ code: `contract/${id}/${name}`, kind, currency: version.currency })),

@@ -1,5 +1,6 @@
 import { parse } from "csv-parse/sync";
 import { InvalidInput } from "../kernel/refusal.ts";
+import { parseBatteryLabel, type BatteryLabel } from "./battery-label.ts";
 import { defaultStartingCode, parseKey } from "./tokens/openpaygo.ts";
 
 /** One line of the standard device exchange file, checked. */
@@ -13,6 +14,7 @@ export interface DeviceLine {
   readonly model: string;
   readonly hardwareVersion: string | undefined;
   readonly testCode: string | undefined;
+  readonly battery: BatteryLabel | undefined;
 }
 
 export interface LineRefusal {
@@ -36,10 +38,14 @@ const truths = new Map([
 
 /**
  * Reads the device exchange CSV of the OpenPAYGO ecosystem (Serial Number, Starting Code, Key, Count, Time Divider, Restricted Digit
- * Mode, Hardware Model, Version, Test Code) in any column order. Throws InvalidInput when it is no such file; single bad
- * lines are returned as refusals, and the caller decides whether the rest is taken. Keys never appear in a refusal.
+ * Mode, Hardware Model, Version, Test Code) in any column order, and three columns of our own: Battery Chemistry, Battery Ah,
+ * Battery Cells. Throws InvalidInput when it is no such file; single bad lines are returned as refusals, and the caller decides
+ * whether the rest is taken. Keys never appear in a refusal. `refuseBattery` tells why a battery cannot be.
  */
-export function parseDeviceCsv(text: string): {
+export function parseDeviceCsv(
+  text: string,
+  refuseBattery: (label: BatteryLabel) => string | undefined = () => undefined,
+): {
   readonly devices: readonly DeviceLine[];
   readonly refused: readonly LineRefusal[];
 } {
@@ -58,7 +64,7 @@ export function parseDeviceCsv(text: string): {
     const surplus = fields.slice(names.length).some((field) => field !== "");
     const outcome = surplus
       ? "The line has more fields than the header."
-      : parseLine(Object.fromEntries(names.map((name, at) => [name, fields[at] ?? ""])));
+      : parseLine(Object.fromEntries(names.map((name, at) => [name, fields[at] ?? ""])), refuseBattery);
     if (typeof outcome === "string") refused.push({ line, reason: outcome });
     else if (seen.has(outcome.serial))
       refused.push({ line, reason: `The serial ${outcome.serial} stands in the file twice.` });
@@ -96,7 +102,10 @@ function readRecords(text: string): readonly { fields: readonly string[]; line: 
   }
 }
 
-function parseLine(record: Record<string, string>): DeviceLine | string {
+function parseLine(
+  record: Record<string, string>,
+  refuseBattery: (label: BatteryLabel) => string | undefined,
+): DeviceLine | string {
   const field = (...names: string[]): string =>
     names.map((name) => record[name]).find((value) => value !== undefined) ?? "";
   const serial = field("serial number");
@@ -116,6 +125,10 @@ function parseLine(record: Record<string, string>): DeviceLine | string {
   if (restrictedDigits === undefined) return "The restricted digit mode is neither 0 nor 1.";
   const testCode = field("test code");
   if (testCode !== "" && !/^\d{1,20}$/.test(testCode)) return "The test code is not a number.";
+  const battery = parseBatteryLabel(field);
+  if (typeof battery === "string") return battery;
+  const wrong = battery === undefined ? undefined : refuseBattery(battery);
+  if (wrong !== undefined) return wrong;
   return {
     serial,
     key: key.key,
@@ -126,5 +139,6 @@ function parseLine(record: Record<string, string>): DeviceLine | string {
     model: field("hardware model", "model") || "unknown",
     hardwareVersion: field("version") || undefined,
     testCode: testCode || undefined,
+    battery,
   };
 }

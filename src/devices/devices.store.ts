@@ -59,10 +59,10 @@ export function deviceOf(row: DeviceRow): Device {
 export async function insert(
   tx: Tx,
   { rows, importedAt }: { rows: readonly (DeviceLine & { id: DeviceId; keySealed: Uint8Array })[]; importedAt: Date },
-): Promise<ReadonlySet<string>> {
-  if (rows.length === 0) return new Set();
+): Promise<ReadonlyMap<string, number>> {
+  if (rows.length === 0) return new Map();
   const of = (pick: (row: (typeof rows)[number]) => unknown): unknown[] => rows.map(pick);
-  const inserted = await tx.execute<{ serial: string }>(sql`
+  const inserted = await tx.execute<{ serial: string; number: number }>(sql`
     insert into devices.devices (id, serial, model, hardware_version, state, key_sealed, starting_code, count, time_divider, restricted_digits, test_code, imported_at)
     select id, serial, model, version, 'stock', key, starting_code, count, divider, restricted, test_code, ${importedAt.toISOString()}::timestamptz
     from unnest(${column(
@@ -101,8 +101,8 @@ export async function insert(
         "text",
       )})
       as given(id, serial, model, version, key, starting_code, count, divider, restricted, test_code)
-    on conflict (serial) do nothing returning serial`);
-  return new Set(inserted.map(({ serial }) => serial));
+    on conflict (serial) do nothing returning serial, number`);
+  return new Map(inserted.map(({ serial, number }) => [serial, number]));
 }
 
 export async function findMany(db: Db | Tx, ids: readonly DeviceId[]): Promise<ReadonlyMap<DeviceId, Device>> {

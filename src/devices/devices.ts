@@ -2,6 +2,7 @@ import type { ContractId, DeviceId, MakeId, TokenId } from "../kernel/ids.ts";
 import { InvalidInput, NotAllowedNow, NotFound } from "../kernel/refusal.ts";
 import { MINUTE_MS, type Clock } from "../kernel/time.ts";
 import type { Db, Tx } from "../platform/database.ts";
+import type { BatteryLabel } from "./battery-label.ts";
 import { queueDeliveries } from "./commands.commands.ts";
 import { parseDeviceCsv, type LineRefusal } from "./device-csv.ts";
 import * as store from "./devices.store.ts";
@@ -12,6 +13,7 @@ import { makeTokenIssuer, type AirPolicy, type TokenIssuer } from "./token-issue
 import { makeTokenChains } from "./tokens/openpaygo.ts";
 
 export type { AirPolicy, TokenIssuer, TokenRequest } from "./token-issuer.ts";
+export type { BatteryLabel } from "./battery-label.ts";
 export type { LineRefusal } from "./device-csv.ts";
 export type { DeviceFilter } from "./devices.store.ts";
 export { makeSpeakers, type Speaker, type Speakers } from "./speakers.queries.ts";
@@ -67,6 +69,19 @@ export type Audit = (
     readonly detail: Readonly<Record<string, string | number | boolean | null>>;
   },
 ) => Promise<void>;
+
+/** What devices have to tell of their batteries, in the transaction of what happened; given by whoever knows batteries. */
+export interface BatteryRoom {
+  /** Why such a battery cannot be; undefined where it can. */
+  refusalOf(label: BatteryLabel): string | undefined;
+  /** What an import says of the batteries of devices that are new to us. */
+  imported(
+    tx: Tx,
+    batteries: readonly { readonly deviceNumber: number; readonly model: string; readonly label: BatteryLabel }[],
+  ): Promise<void>;
+  /** A device came into the first home of its life, and its battery begins to age. */
+  firstInstalled(tx: Tx, installed: { readonly deviceNumber: number; readonly at: Date }): Promise<void>;
+}
 
 export type TokenKind = "add" | "set" | "disable" | "sync";
 
@@ -138,6 +153,8 @@ export interface Devices {
       contractId?: ContractId | undefined;
       /** Where it is from now on; left out: as before, or nowhere in particular when it leaves a home. */
       whereabouts?: Whereabouts | undefined;
+      /** Since when it hangs there, for a sale that is written down later than it was made; left out: since now. */
+      since?: Date | undefined;
     },
   ): Promise<Device>;
   /** Locks devices, in the order of their ids, and gives what issues tokens to them until the transaction ends. */
@@ -170,24 +187,32 @@ export function makeDevices({
   keySeal,
   airPolicy = "both",
   fallbackMs = FALLBACK_MS,
+  batteries,
 }: {
   clock: Clock;
   makeId: MakeId;
   keySeal: KeySeal;
   airPolicy?: AirPolicy;
   fallbackMs?: number;
+  /** Left out: nobody asks how their batteries are. */
+  batteries?: BatteryRoom;
 }): Devices {
   const chains = makeTokenChains({ chainsMax: CHAINS_MAX });
   const mover = makeMover({ clock });
 
   async function importCsv(tx: Tx, csv: string): Promise<ImportReport> {
-    const { devices, refused } = parseDeviceCsv(csv);
+    const { devices, refused } = parseDeviceCsv(csv, batteries?.refusalOf);
     const rows = devices.map((line) => ({
       ...line,
       id: makeId<"Device">(),
       keySealed: keySeal.seal(line.serial, line.key),
     }));
     const added = await store.insert(tx, { rows, importedAt: clock.now() });
+    const labelled = devices.flatMap(({ serial, model, battery }) => {
+      const deviceNumber = added.get(serial);
+      return deviceNumber === undefined || battery === undefined ? [] : [{ deviceNumber, model, label: battery }];
+    });
+    if (labelled.length > 0) await batteries?.imported(tx, labelled);
     return {
       added: added.size,
       existing: devices.map(({ serial }) => serial).filter((serial) => !added.has(serial)),
@@ -195,12 +220,15 @@ export function makeDevices({
     };
   }
 
-  const move: Devices["move"] = async (tx, { deviceId, from, to, ...why }) => {
+  const move: Devices["move"] = async (tx, { deviceId, from, to, since, ...why }) => {
     const device = await store.lock(tx, deviceId);
     if (device === undefined) throw new NotFound("device", "deviceId");
     if (device.state !== from) throw new NotAllowedNow(`Device ${device.serial} is ${device.state}, not ${from}.`);
     const [moved] = await mover.apply(tx, [{ device, to, ...why }]);
     if (moved === undefined) throw new Error("Bug: a device was not moved.");
+    // One that had a home before brings its battery along; whoever puts in another one says so.
+    if (from === "stock" && to === "installed" && device.installedAt === null)
+      await batteries?.firstInstalled(tx, { deviceNumber: device.number, at: since ?? clock.now() });
     return moved;
   };
 

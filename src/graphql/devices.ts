@@ -122,7 +122,8 @@ function defineImport(builder: Builder): void {
       type: report,
       errors: {},
       authScopes: { roles: ["admin", "operations"] },
-      description: "Takes the text of a device exchange CSV. Doing it twice changes nothing.",
+      description:
+        "Takes the text of a device exchange CSV. The columns Battery Chemistry (lead_acid, lfp or li_ion), Battery Ah and Battery Cells say what battery a device has. Doing it twice changes nothing.",
       args: { csv: t.arg.string({ required: true }) },
       resolve: (_root, { csv }, context) => {
         if (csv.length > CSV_CHARACTERS_MAX)

@@ -23,7 +23,25 @@ describe("a device exchange file", () => {
         model: "Home 60",
         hardwareVersion: "v2",
         testCode: "999999999",
+        battery: undefined,
       },
+    ]);
+  });
+
+  test("names a device's battery in three columns, or in none; what is no battery is refused with its line", () => {
+    const { devices, refused } = parseDeviceCsv(
+      `Serial Number,Key,Battery Chemistry,Battery Ah,Battery Cells\nB-1,${KEY},Lead-acid,17,6\nB-2,${KEY},,,\nB-3,${KEY},lfp,,4\nB-4,${KEY},lfp,twelve,4\nB-5,${KEY},lfp,12,4.5\nB-6,${KEY},coal,12,4\n`,
+      ({ chemistry }) => (chemistry === "coal" ? "There is no battery of coal." : undefined),
+    );
+    expect(devices.map(({ serial, battery }) => [serial, battery])).toEqual([
+      ["B-1", { chemistry: "lead_acid", ratedAh: 17, cells: 6 }],
+      ["B-2", undefined],
+    ]);
+    expect(refused).toEqual([
+      { line: 4, reason: expect.stringContaining("fill all three columns, or none") as string },
+      { line: 5, reason: expect.stringContaining('"twelve" Ah') as string },
+      { line: 6, reason: expect.stringContaining('"4.5" cells') as string },
+      { line: 7, reason: "There is no battery of coal." },
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { drawAgeing } from "./ageing.ts";
-import { makeChance } from "./chance.ts";
+import { makeChance, type Chance } from "./chance.ts";
 import type { Chemistry } from "./chemistry.ts";
 import { CELL_KINDS } from "./chemistry.ts";
 import { drawFault } from "./faults.ts";
@@ -12,6 +12,24 @@ const SIZES_AH: Readonly<Record<Chemistry, readonly number[]>> = {
   lfp: [6, 10, 12, 20, 30],
   li_ion: [4.4, 6.6, 8.8, 13.2, 20],
 };
+
+/** What stands on a battery. */
+export interface BatteryLabel {
+  readonly chemistry: Chemistry;
+  readonly ratedAh: number;
+  /** In series. */
+  readonly cells: number;
+}
+
+/** The label of the battery that `drawSystem` draws for the same seed. */
+export function drawLabel({ seed, chemistry }: { readonly seed: number; readonly chemistry: Chemistry }): BatteryLabel {
+  return { chemistry, ratedAh: drawCapacity(chemistry, makeChance(seed, "draw")), cells: CELL_KINDS[chemistry].cells };
+}
+
+function drawCapacity(chemistry: Chemistry, chance: Chance): number {
+  const sizes = SIZES_AH[chemistry];
+  return sizes[Math.floor(chance.unit() * sizes.length)] ?? 12;
+}
 
 /**
  * A whole system out of one seed: size, use, panel, ageing, meter, perhaps a fault. Use takes 25 to 90 percent of the
@@ -33,8 +51,7 @@ export function drawSystem({
   readonly faultYears: number | undefined;
 }): SystemOptions {
   const chance = makeChance(seed, "draw");
-  const sizes = SIZES_AH[chemistry];
-  const capacityAh = sizes[Math.floor(chance.unit() * sizes.length)] ?? 12;
+  const capacityAh = drawCapacity(chemistry, chance);
   const { cells, floatV } = CELL_KINDS[chemistry];
   const batteryWh = capacityAh * cells * floatV * 0.95;
   const dailyWh = batteryWh * chance.between(0.25, 0.9);

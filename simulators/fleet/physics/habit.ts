@@ -45,8 +45,10 @@ export function makeLoad(habit: LoadHabit, timezone: string, chance: Chance): Lo
   let hour = Number.NaN;
   let hourLevel = 1;
   const beginDay = (atMs: number): void => {
-    // Asked once a day: reading the zone's rules at every step would cost more than all the physics.
-    offsetMs = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timezone).offsetNanoseconds / 1e6;
+    // Asked once a day: reading the zone's rules at every step would cost more than all the physics. The middle of an odd step
+    // is no whole millisecond, and a calendar knows no others.
+    const instant = Temporal.Instant.fromEpochMilliseconds(Math.floor(atMs));
+    offsetMs = instant.toZonedDateTimeISO(timezone).offsetNanoseconds / 1e6;
     if (awayDays > 0) awayDays -= 1;
     else if (chance.happens(habit.awayShare / 3)) awayDays = Math.ceil(chance.between(0, 5));
     dayLevel = (awayDays > 0 ? AWAY_LEVEL : 1) * Math.exp(dayScatter * chance.normal() - (dayScatter * dayScatter) / 2);

@@ -2,7 +2,7 @@
 export { drawAgeing, type AgeingParameters } from "./ageing.ts";
 export { makeChance, type Chance } from "./chance.ts";
 export type { Chemistry } from "./chemistry.ts";
-export { drawSystem } from "./draw.ts";
+export { drawLabel, drawSystem, type BatteryLabel } from "./draw.ts";
 export { drawFault, type Fault } from "./faults.ts";
 export type { LoadHabit } from "./habit.ts";
 export { drawMeter, type MeterQuality } from "./meter.ts";

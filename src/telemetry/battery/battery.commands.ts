@@ -1,7 +1,7 @@
 import { InvalidInput } from "../../kernel/refusal.ts";
 import type { Tx } from "../../platform/database.ts";
 import * as store from "./battery.store.ts";
-import { parseBatterySpec } from "./spec.ts";
+import { parseBatterySpec, refusalOfSpec } from "./spec.ts";
 
 /** A battery as people type it. */
 export interface GivenSpec {
@@ -11,11 +11,27 @@ export interface GivenSpec {
 }
 
 export interface BatteryCommands {
+  /** Why there can be no such battery; undefined where there can. */
+  refusalOf(spec: GivenSpec): string | undefined;
   /** Says what battery the devices of a model have. Throws InvalidInput naming the field. */
   setModelBattery(tx: Tx, model: string, spec: GivenSpec): Promise<void>;
   /**
+   * What an import tells of batteries: the most usual one of a model becomes the model's, a device with another one keeps its own.
+   * What was said of a model or a device before stays. Specifications as `parseBatterySpec` takes them.
+   */
+  noteImported(
+    tx: Tx,
+    batteries: readonly { readonly deviceNumber: number; readonly model: string; readonly spec: GivenSpec }[],
+  ): Promise<void>;
+  /**
+   * A device came into the first home of its life: its battery's first day is this one (UTC), unless a day was said before. What was
+   * learned of it in the shop as a battery of unknown age is forgotten.
+   */
+  noteInstalled(tx: Tx, installed: { readonly deviceNumber: number; readonly at: Date }): Promise<void>;
+  /**
    * Says what is particular of one device's battery: its kind where it is not the model's, and its first day, as "2026-11-16".
-   * `replaced`: it is another battery than before, so what was learned of the old one is forgotten; needs `newOn`.
+   * What is left out stays as it was said before. `replaced`: it is another battery than before, so what was said and learned of
+   * the old one is forgotten; needs `newOn`, and without `spec` the new one is of the model's kind.
    */
   setBattery(
     tx: Tx,
@@ -30,9 +46,25 @@ export interface BatteryCommands {
 
 export function makeBatteryCommands(): BatteryCommands {
   return {
+    refusalOf: refusalOfSpec,
     async setModelBattery(tx, model, spec) {
       if (model.trim() === "") throw new InvalidInput("The name of the model is missing.", "model");
       await store.writeModel(tx, model, parseBatterySpec(spec));
+    },
+    async noteImported(tx, batteries) {
+      await store.writeImported(
+        tx,
+        batteries.map(({ deviceNumber, model, spec }) => ({
+          device: deviceNumber,
+          model,
+          spec: parseBatterySpec(spec),
+        })),
+      );
+    },
+    async noteInstalled(tx, { deviceNumber, at }) {
+      const newOn = at.toISOString().slice(0, 10);
+      if (await store.writeFirstDay(tx, { device: deviceNumber, newOn }))
+        await store.forget(tx, { device: deviceNumber, from: newOn });
     },
     async setBattery(tx, { deviceNumber, spec, newOn, replaced }) {
       if (newOn !== undefined && !(/^\d{4}-\d{2}-\d{2}$/.test(newOn) && !Number.isNaN(Date.parse(newOn))))
@@ -46,8 +78,9 @@ export function makeBatteryCommands(): BatteryCommands {
         device: deviceNumber,
         spec: spec === undefined ? undefined : parseBatterySpec(spec),
         newOn,
+        replaced,
       });
-      if (replaced) await store.forget(tx, deviceNumber);
+      if (replaced && newOn !== undefined) await store.forget(tx, { device: deviceNumber, from: newOn });
     },
   };
 }

@@ -55,7 +55,9 @@ export async function findDue(
     with due as (
       select state.device,
         coalesce(health.week_on + 7, greatest(
-          date_trunc('week', greatest(state.first_seen_at at time zone 'UTC', own.new_on::timestamp))::date,
+          date_trunc('week', state.first_seen_at at time zone 'UTC')::date,
+          -- The Monday on or after its first day: what that week told before is another battery's, or nobody's.
+          date_trunc('week', own.new_on + 6)::date,
           ${lastWeekOn}::date - 7 * ${weeksBackMax}::integer)) as week_on,
         coalesce(own.chemistry, model.chemistry) as chemistry,
         coalesce(own.rated_ah, model.rated_ah) as rated_ah,
@@ -185,19 +187,63 @@ export async function writeModel(tx: Tx, model: string, spec: BatterySpec): Prom
     on conflict (model) do update set chemistry = excluded.chemistry, rated_ah = excluded.rated_ah, cells = excluded.cells`);
 }
 
-/** Says what is particular of a device's battery. */
+/** Says what is particular of a device's battery; of the same battery, what is undefined stays as it was. */
 export async function writeBattery(
   tx: Tx,
-  { device, spec, newOn }: { device: number; spec: BatterySpec | undefined; newOn: string | undefined },
+  {
+    device,
+    spec,
+    newOn,
+    replaced,
+  }: { device: number; spec: BatterySpec | undefined; newOn: string | undefined; replaced: boolean },
 ): Promise<void> {
+  const keepsSpec = !replaced && spec === undefined;
+  const specOf = (column: "chemistry" | "rated_ah" | "cells") =>
+    sql.raw(keepsSpec ? `kept.${column}` : `excluded.${column}`);
   await tx.execute(sql`
-    insert into telemetry.batteries (device, chemistry, rated_ah, cells, new_on)
+    insert into telemetry.batteries as kept (device, chemistry, rated_ah, cells, new_on)
     values (${device}, ${spec?.chemistry ?? null}, ${spec?.ratedAh ?? null}, ${spec?.cells ?? null}, ${newOn ?? null}::date)
-    on conflict (device) do update set
-      chemistry = excluded.chemistry, rated_ah = excluded.rated_ah, cells = excluded.cells, new_on = excluded.new_on`);
+    on conflict (device) do update set chemistry = ${specOf("chemistry")}, rated_ah = ${specOf("rated_ah")},
+      cells = ${specOf("cells")}, new_on = coalesce(excluded.new_on, kept.new_on)`);
 }
 
-/** Forgets what was learned, as after a change of battery. The course of the weeks stays. */
-export async function forget(tx: Tx, device: number): Promise<void> {
+/** Says when a battery's life began, where nobody said so before; answers whether it did. */
+export async function writeFirstDay(tx: Tx, { device, newOn }: { device: number; newOn: string }): Promise<boolean> {
+  const begun = await tx.execute<{ device: number }>(sql`
+    insert into telemetry.batteries as kept (device, new_on) values (${device}, ${newOn}::date)
+    on conflict (device) do update set new_on = excluded.new_on where kept.new_on is null
+    returning device`);
+  return begun.length > 0;
+}
+
+/** Writes the batteries of imported devices: a model that has none gets its most usual one, what differs from it stands alone. */
+export async function writeImported(
+  tx: Tx,
+  batteries: readonly { readonly device: number; readonly model: string; readonly spec: BatterySpec }[],
+): Promise<void> {
+  const { names, table } = rowsTable(batteries, {
+    device: ["integer", ({ device }) => device],
+    model: ["text", ({ model }) => model],
+    chemistry: ["text", ({ spec }) => spec.chemistry],
+    rated_ah: ["double precision", ({ spec }) => spec.ratedAh],
+    cells: ["smallint", ({ spec }) => spec.cells],
+  });
+  await tx.execute(sql`
+    insert into telemetry.battery_models (model, chemistry, rated_ah, cells)
+    select distinct on (model) model, chemistry, rated_ah, cells from ${table} as given (${names})
+    group by model, chemistry, rated_ah, cells order by model, count(*) desc, chemistry, rated_ah, cells
+    on conflict (model) do nothing`);
+  await tx.execute(sql`
+    insert into telemetry.batteries as kept (device, chemistry, rated_ah, cells)
+    select given.device, given.chemistry, given.rated_ah, given.cells
+    from ${table} as given (${names}) join telemetry.battery_models usual on usual.model = given.model
+    where (given.chemistry, given.rated_ah, given.cells) is distinct from (usual.chemistry, usual.rated_ah, usual.cells)
+    on conflict (device) do update set chemistry = excluded.chemistry, rated_ah = excluded.rated_ah, cells = excluded.cells
+    where kept.chemistry is null`);
+}
+
+/** Forgets what was learned of a device's battery; of its course, what was told before the day stays. */
+export async function forget(tx: Tx, { device, from }: { device: number; from: string }): Promise<void> {
   await tx.execute(sql`delete from telemetry.battery_health where device = ${device}`);
+  await tx.execute(sql`delete from telemetry.battery_weeks where device = ${device} and week_on + 7 > ${from}::date`);
 }

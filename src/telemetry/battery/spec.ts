@@ -30,6 +30,17 @@ export function parseBatterySpec(given: {
   return { chemistry, ratedAh: given.ratedAh, cells: given.cells };
 }
 
+/** Why there is no such battery; undefined where there is. Other refusals are ours and stay thrown. */
+export function refusalOfSpec(given: Parameters<typeof parseBatterySpec>[0]): string | undefined {
+  try {
+    parseBatterySpec(given);
+    return undefined;
+  } catch (error) {
+    if (error instanceof InvalidInput) return error.message;
+    throw error;
+  }
+}
+
 /** Volts at rest and half charge: what a label calls the battery, to show beside a specification. */
 export function nominalVoltage({ chemistry, cells }: BatterySpec): number {
   return (CHEMISTRY_FACTS[chemistry].restV[5] ?? 0) * cells;

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { makeHome } from "../../../simulators/fleet/home.ts";
 import { deriveCredentials, fleetDevicesCsv, parseCredentials } from "../../../simulators/fleet/credentials.ts";
 import { runFleetSimulator } from "../../../simulators/fleet/main.ts";
 import type { TrueDay } from "../../../simulators/fleet/truth.ts";
@@ -82,6 +83,8 @@ test("a fleet that reached nobody ends as a failure", async () => {
   expect(screen).toContain("0 readings acknowledged");
 });
 
+const START_MS = Date.UTC(2026, 0, 1);
+
 test("the devices of a seed can be brought into the program, and their file is its owner's alone", async () => {
   const file = join(folder, "fleet.csv");
   expect((await run(["--devices", "250", "--seed", "8", "--write-devices", file])).code).toBe(0);
@@ -92,6 +95,17 @@ test("the devices of a seed can be brought into the program, and their file is i
   expect((await stat(file)).mode & 0o777).toBe(0o600);
   expect(Buffer.from(devices[7]?.key ?? []).toString("hex")).toBe(deriveCredentials(8, 7).keyHex);
   expect(fleetDevicesCsv([deriveCredentials(8, 0)])).toContain("SIM8-000001");
+  // The battery of the file is the one the device then lives with.
+  for (const [at, { serial, battery }] of devices.slice(0, 5).entries()) {
+    const { latitude, longitude, timezone } = placeOf(at, { seed: 8, areas: AREAS });
+    const place = { latitude, longitude, timezone };
+    const home = makeHome({ seed: 8, serial, place, startMs: START_MS, ageYears: 0, hasFaults: false });
+    const { capacityAh, stateOfHealth } = home.truth();
+    expect(battery).toMatchObject({
+      chemistry: home.chemistry,
+      ratedAh: expect.closeTo(capacityAh / stateOfHealth) as number,
+    });
+  }
 });
 
 test("credentials come with keys or without, and a bad line is told without its secrets", async () => {

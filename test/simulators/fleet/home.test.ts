@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { makeLoad } from "../../../simulators/fleet/physics/habit.ts";
+import { makeChance } from "../../../simulators/fleet/physics/physics.ts";
 import { makeHome } from "../../../simulators/fleet/home.ts";
 
 const START_AT = Date.UTC(2026, 5, 1);
@@ -46,4 +48,13 @@ test("batteries that have lived before the first day are older, and the meter be
   expect(mean(olds)).toBeLessThan(mean(news) - 0.05);
   const [first] = olds;
   expect(first?.truth()).toMatchObject({ energyInWh: 0, energyOutWh: 0 });
+});
+
+test("a home uses power at every instant it is asked about, whole milliseconds or not", () => {
+  const habit = { cluster: 0, dailyWh: 48, yearlyGrowth: 0, awayShare: 0 };
+  const [whole, half] = [0, 0.5].map((part) =>
+    makeLoad(habit, "Africa/Nairobi", makeChance(1, "load")).wattsAt(Date.UTC(2026, 2, 2, 18) + part),
+  );
+  expect(half).toBeGreaterThan(0);
+  expect(half).toBeCloseTo(whole ?? Number.NaN, 6);
 });
