@@ -26,7 +26,7 @@ export {
 } from "./ingest/readings.queries.ts";
 export { makeFrameReader } from "./frames/frame-reader.ts";
 export type { FrameReader, FrameReaderSettings } from "./frames/frame-reader.ts";
-export { replayFault } from "./metrics/freshness.ts";
+export { judgeFreshness } from "./metrics/freshness.ts";
 export { parseDataFormat } from "./metrics/data-format.ts";
 export type { DataFormatAnswer } from "./metrics/data-format.ts";
 export { buildAnswer, type AnswerContent, type AnswerOrder } from "./metrics/answer.ts";

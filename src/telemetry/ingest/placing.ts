@@ -1,5 +1,6 @@
 import { DAY_MS, MINUTE_MS } from "../../kernel/time.ts";
 import type { DeviceFrame, Freshness, FrameRefusal } from "../frames/frame.ts";
+import { judgeFreshness } from "../metrics/freshness.ts";
 
 /**
  * When a device's readings were taken, and whether its frame is fresh.
@@ -53,14 +54,14 @@ export function placeFrame(
   frame: DeviceFrame,
   { known, receivedAtMs, keptDays }: { known: Known; receivedAtMs: number; keptDays: number },
 ): Placing {
-  const freshness = compareFreshness(wholeFreshness(frame.freshness), known);
-  if (freshness === "older")
+  const judged = judgeFreshness(wholeFreshness(frame.freshness), known);
+  if (judged.verdict === "replayed")
     return {
       kind: "refused",
       refusal: {
         reason: "replayed",
         serial: frame.serial,
-        detail: `Its signed ${told(frame.freshness)} is below the highest of this device, ${told(known)}. A device counts up; a clock that was set back needs its replay guard reset.`,
+        detail: `Signed ${judged.detail} A clock or counter that was set back needs its replay guard reset.`,
       },
     };
   const shiftSeconds = shiftOf(frame.sentAtMs, { remembered: known.shiftSeconds, receivedAtMs, keptDays });
@@ -73,7 +74,7 @@ export function placeFrame(
         detail: `Its sending time, ${String(frame.sentAtMs)} ms since 1970, is more than 68 years from ours: send Unix seconds.`,
       },
     };
-  return { kind: "placed", isRepetition: freshness === "same", shiftSeconds };
+  return { kind: "placed", isRepetition: judged.verdict === "same", shiftSeconds };
 }
 
 /** Whether a time, already shifted, can be that of a reading: undefined when it can, and otherwise what is wrong. */
@@ -86,21 +87,6 @@ export function faultOfTime(
   return undefined;
 }
 
-function compareFreshness({ requestTimestamp, requestCount }: Freshness, known: Known): "newer" | "same" | "older" {
-  let isSame = false;
-  let isNewer = false;
-  for (const [told, highest] of [
-    [requestTimestamp, known.requestTimestamp],
-    [requestCount, known.requestCount],
-  ]) {
-    if (told === undefined) continue;
-    if (highest === undefined || told > highest) isNewer = true;
-    else if (told < highest) return "older";
-    else isSame = true;
-  }
-  return isSame && !isNewer ? "same" : "newer";
-}
-
 function shiftOf(
   sentAtMs: number | undefined,
   { remembered, receivedAtMs, keptDays }: { remembered: number; receivedAtMs: number; keptDays: number },
@@ -111,12 +97,4 @@ function shiftOf(
   const later = shift - remembered;
   const serves = remembered !== 0 && later >= -AHEAD_MAX_MS / 1000 && later <= SENT_AGAIN_MAX_SECONDS;
   return serves ? remembered : shift;
-}
-
-function told({ requestTimestamp, requestCount }: Freshness): string {
-  const parts = [
-    requestTimestamp === undefined ? "" : `timestamp ${String(requestTimestamp)}`,
-    requestCount === undefined ? "" : `request count ${String(requestCount)}`,
-  ];
-  return parts.filter((part) => part !== "").join(" and ");
 }

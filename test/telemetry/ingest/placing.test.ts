@@ -74,7 +74,9 @@ describe("what is signed counts up", () => {
     ["a higher count", [undefined, 6], { requestCount: 5 }, "new"],
     ["the same count", [undefined, 5], { requestCount: 5 }, "again"],
     ["a lower count", [undefined, 4], { requestCount: 5 }, "refused"],
-    ["the same second with a higher count", [100, 6], { requestTimestamp: 100, requestCount: 5 }, "new"],
+    ["the same second with a higher count", [100, 6], { requestTimestamp: 100, requestCount: 5 }, "refused"],
+    ["a later time with the same count", [101, 5], { requestTimestamp: 100, requestCount: 5 }, "refused"],
+    ["the same second and count", [100, 5], { requestTimestamp: 100, requestCount: 5 }, "again"],
     ["a later time with a lower count", [101, 4], { requestTimestamp: 100, requestCount: 5 }, "refused"],
     ["nothing signed", [undefined, undefined], { requestTimestamp: 100, requestCount: 5 }, "new"],
   ] as const)("%s", (_name, [timestamp, count], known, expected) => {

@@ -9,7 +9,7 @@ import { makeFrameReader } from "../../../src/telemetry/frames/frame-reader.ts";
 import { buildAnswer, signAnswer } from "../../../src/telemetry/metrics/answer.ts";
 import { parseDataFormat } from "../../../src/telemetry/metrics/data-format.ts";
 import type { DataFormat } from "../../../src/telemetry/metrics/data-format.ts";
-import { replayFault } from "../../../src/telemetry/metrics/freshness.ts";
+import { judgeFreshness, type FreshnessVerdict } from "../../../src/telemetry/metrics/freshness.ts";
 import { expandRequest } from "../../../src/telemetry/metrics/simple-form.ts";
 import type { VectorCheck, VectorSuite } from "../../devices/tokens/openpaygo-vectors.ts";
 
@@ -193,11 +193,16 @@ function runReplay(vector: ReplayVector, format: Named): string | undefined {
   const fault = outcome.ok
     ? frame === undefined
       ? "no frame"
-      : replayFault(frame.freshness, last)
+      : replayOf(judgeFreshness(frame.freshness, last))
     : outcome.refusal.detail;
   return (fault === undefined) === vector.expect
     ? undefined
     : `expected ${vector.expect}, got ${fault ?? "a fresh frame"}`;
+}
+
+/** A server of the reference refuses a repetition like any other replay; ours answers it again and stores nothing twice. */
+function replayOf(judged: FreshnessVerdict): string | undefined {
+  return judged.verdict === "newer" ? undefined : judged.detail;
 }
 
 function responseChecks(vector: ResponseVector): readonly VectorCheck[] {

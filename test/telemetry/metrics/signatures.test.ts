@@ -4,7 +4,7 @@ import type { FrameOutcome } from "../../../src/telemetry/frames/frame.ts";
 import { makeFrameReader } from "../../../src/telemetry/frames/frame-reader.ts";
 import { buildAnswer } from "../../../src/telemetry/metrics/answer.ts";
 import { pythonFloat } from "../../../src/telemetry/metrics/cbor-text.ts";
-import { replayFault } from "../../../src/telemetry/metrics/freshness.ts";
+import { judgeFreshness } from "../../../src/telemetry/metrics/freshness.ts";
 import { houseOf, makeSigningDevice, METHODS, signedRequest, writeCbor, writeJson } from "./device-signer.ts";
 import type { RequestParts } from "./device-signer.ts";
 
@@ -181,10 +181,36 @@ describe("what proves that a request is new", () => {
 
   test("each request needs a greater count and a later time than the last", () => {
     const last = { requestTimestamp: 100, requestCount: 7 };
-    expect(replayFault({ requestTimestamp: 101, requestCount: 8 }, last)).toBeUndefined();
-    expect(replayFault({ requestTimestamp: 101, requestCount: 7 }, last)).toContain("7 was there before");
-    expect(replayFault({ requestTimestamp: 100, requestCount: undefined }, last)).toContain("100 was there before");
-    expect(replayFault({ requestTimestamp: undefined, requestCount: undefined }, last)).toBeUndefined();
+    const judge = (requestTimestamp: number | undefined, requestCount: number | undefined) =>
+      judgeFreshness({ requestTimestamp, requestCount }, last);
+    expect(judge(101, 8)).toEqual({ verdict: "newer" });
+    expect(judge(undefined, 8)).toEqual({ verdict: "newer" });
+    expect(judge(undefined, undefined)).toEqual({ verdict: "newer" });
+    expect(judge(101, 7)).toMatchObject({ verdict: "replayed", detail: expect.stringContaining("7 was there before") });
+    expect(judge(100, 8)).toMatchObject({
+      verdict: "replayed",
+      detail: expect.stringContaining("100 was there before"),
+    });
+    expect(judge(99, 8)).toMatchObject({
+      verdict: "replayed",
+      detail: expect.stringContaining("100 was there before"),
+    });
+  });
+
+  test("the last one once more is told apart from an older one", () => {
+    const last = { requestTimestamp: 100, requestCount: 7 };
+    const verdictOf = (requestTimestamp: number | undefined, requestCount: number | undefined): string =>
+      judgeFreshness({ requestTimestamp, requestCount }, last).verdict;
+    expect([verdictOf(100, 7), verdictOf(100, undefined), verdictOf(undefined, 7)]).toEqual(["same", "same", "same"]);
+    expect([verdictOf(100, 6), verdictOf(99, 7), verdictOf(undefined, 6)]).toEqual([
+      "replayed",
+      "replayed",
+      "replayed",
+    ]);
+    // A count that was never told before cannot be that of the last frame.
+    expect(
+      judgeFreshness({ requestTimestamp: 100, requestCount: 1 }, { requestTimestamp: 100, requestCount: undefined }),
+    ).toMatchObject({ verdict: "replayed" });
   });
 });
 
