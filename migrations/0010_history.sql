@@ -35,6 +35,23 @@ select platform.open_to_app('telemetry.history_fills');
 drop index telemetry.readings_by_batch;
 create index readings_by_batch on telemetry.readings using brin (batch) with (pages_per_range = 16, autosummarize = on);
 
+-- A closed day's index by device carries what a device's page draws, so that a month of a line is read from the index alone: its
+-- readings lie scattered over the day, one to a page. That holds for pages that a vacuum has seen, and by PostgreSQL's defaults
+-- a fifth of a day that only grew would wait for one for ever; so a closed day is vacuumed when a thousand rows wait.
+create or replace function telemetry.index_day(day date) returns boolean
+language plpgsql security definer set search_path = '' set lock_timeout = '2s' as $$
+declare
+  name text := format('readings_%s', to_char(day, 'YYYYMMDD'));
+begin
+  if to_regclass(format('telemetry.%I', name)) is null or to_regclass(format('telemetry.%I', name || '_by_device')) is not null
+  then return false; end if;
+  execute format(
+    'create index %I on telemetry.%I (device, at) include (panel_power_w, battery_voltage_v, battery_charge_percent, load_power_w)',
+    name || '_by_device', name);
+  execute format('alter table telemetry.%I set (autovacuum_vacuum_insert_scale_factor = 0)', name);
+  return true;
+end $$;
+
 -- Drops day partitions before the day, but only those that history holds: no reading in them is beyond the bookmark and no fill
 -- of them is open. Each is locked before it is looked at, so a late reading cannot slip in between. Stops, without fault, at
 -- the first lock it does not get in two seconds; the next run goes on there.

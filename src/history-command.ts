@@ -195,7 +195,7 @@ interface ExportOptions {
 }
 
 const EXPORTS: Readonly<Record<string, { readonly on: string; readonly order: string }>> = {
-  readings: { on: "toDate(at)", order: "device, at" },
+  readings: { on: "toDate(at)", order: "toDate(at), device, at" },
   hours: { on: "toDate(hour)", order: "device, hour" },
   days: { on: "day", order: "device, day" },
 };

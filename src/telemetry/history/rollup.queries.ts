@@ -26,16 +26,28 @@ export interface FleetDay {
   readonly energyOutWh: number;
 }
 
+/** An hour of the day (0 to 23, UTC): the mean load over all readings of all devices that fell into it; null without any. */
+export interface CurveHour {
+  readonly hour: number;
+  readonly meanW: number | null;
+}
+
 export interface RollupQueries {
   /** A page in order of time. Throws InvalidInput and HistoryAway. */
   rollups(query: RollupQuery): Promise<readonly Rollup[]>;
   /** By day, for at most 3,660 of them. Throws InvalidInput and HistoryAway. */
   fleetDays(query: { readonly fromMs: number; readonly toMs: number }): Promise<readonly FleetDay[]>;
+  /**
+   * The fleet's load curve over whole hours, for at most 366 days: hours of the day that saw readings, in order. An hour that
+   * `toMs` cuts is counted whole. Throws InvalidInput and HistoryAway.
+   */
+  loadCurve(query: { readonly fromMs: number; readonly toMs: number }): Promise<readonly CurveHour[]>;
 }
 
 /** One more than a screen's page. */
 export const ROLLUP_PAGE_MAX = 1_001;
 const FLEET_DAYS_MAX = 3_660;
+const CURVE_DAYS_MAX = 366;
 /** How far back the counter's last stand is looked for. */
 const LOOK_BACK_MS = 31 * DAY_MS;
 const QUERY_SECONDS_MAX = 60;
@@ -78,6 +90,18 @@ export function makeRollupQueries({ history }: { history: History }): RollupQuer
           query: fleetSql(history),
           parameters: { from: dayOf(fromMs), to: dayOf(toMs - 1), back: dayOf(fromMs - LOOK_BACK_MS) },
           settings: { max_execution_time: QUERY_SECONDS_MAX, output_format_json_quote_64bit_integers: 0 },
+        }),
+      );
+    },
+    async loadCurve({ fromMs, toMs }) {
+      if (toMs <= fromMs) throw new InvalidInput("The end must be later than the beginning.", "to");
+      if (toMs - fromMs > CURVE_DAYS_MAX * DAY_MS)
+        throw new InvalidInput(`At most ${String(CURVE_DAYS_MAX)} days at once.`, "from");
+      return await history.use((client) =>
+        rowsOf<CurveHour>(client, {
+          query: curveSql(history),
+          parameters: { from: Math.floor(fromMs / HOUR_MS) * 3_600, to: Math.ceil(toMs / HOUR_MS) * 3_600 },
+          settings: { max_execution_time: QUERY_SECONDS_MAX },
         }),
       );
     },
@@ -137,6 +161,15 @@ function readRollups(rows: readonly RollupRow[], beginMs: number): readonly Roll
     before = { in: counters.in.last ?? before.in, out: counters.out.last ?? before.out };
   }
   return rollups;
+}
+
+/** Reads the projection `by_hour`: nothing outside of its columns may stand here. */
+function curveSql(history: History): string {
+  return `select toHour(hours.hour) as hour,
+      if(sum(load_power_w_count) = 0, null, sum(load_power_w_sum) / sum(load_power_w_count)) as meanW
+    from ${tableName(history.topology, "hours")} as hours
+    where hours.hour >= toDateTime({from:UInt32}, 'UTC') and hours.hour < toDateTime({to:UInt32}, 'UTC')
+    group by hour order by hour`;
 }
 
 /** The rule of `energyOf`, for every device and day at once. */

@@ -145,6 +145,43 @@ describe.skipIf(!isChdbInstalled())("history's answers (need the optional packag
     );
   });
 
+  test("the fleet's load curve is the mean of all readings of an hour of the day, of whole days that were asked for", async () => {
+    const { loadCurve } = makeRollupQueries({ history: history.current });
+    const at = Date.parse("2026-05-01T00:00:00Z");
+    const line = (device: number, hours: number, watts: string): string =>
+      `(${String(device)}, fromUnixTimestamp64Milli(${String(at + hours * HOUR_MS)}), 1, ${watts}, '')`;
+    // Three readings in the hour of 20 over two days, one of a device without a meter for its load, one on the day after.
+    const rows = [
+      line(11, 20, "10"),
+      line(12, 20.5, "20"),
+      line(11, 44, "60"),
+      line(13, 3, "null"),
+      line(11, 68, "999"),
+    ];
+    await history.current.use((client) =>
+      client.command({
+        query: `insert into washa.readings (device, at, batch, load_power_w, extra) values ${rows.join(", ")}`,
+      }),
+    );
+    expect(await loadCurve({ fromMs: at, toMs: at + 2 * DAY_MS })).toEqual([
+      { hour: 3, meanW: null },
+      { hour: 20, meanW: 30 },
+    ]);
+    await expect(loadCurve({ fromMs: at, toMs: at })).rejects.toThrow("later");
+    await expect(loadCurve({ fromMs: at, toMs: at + 400 * DAY_MS })).rejects.toThrow("366");
+  });
+
+  test("questions to the whole fleet are answered from where its days lie together", async () => {
+    const plan = await history.current.use((client) =>
+      rowsOf<{ explain: string }>(client, {
+        query: `explain select toHour(hour), sum(load_power_w_sum) from washa.hours
+          where hour >= '2026-01-30 00:00:00' and hour < '2026-01-31 00:00:00' group by 1
+          settings optimize_use_projections = 1, force_optimize_projection = 1`,
+      }),
+    );
+    expect(plan.map(({ explain }) => explain).join()).toContain("by_hour");
+  });
+
   test("a day is dropped from PostgreSQL only when history holds it", async () => {
     await writeDevice(2);
     await dropDays("2026-03-01");
