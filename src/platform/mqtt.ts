@@ -1,8 +1,9 @@
 /* oxlint-disable max-params, promise/no-callback-in-promise -- aedes asks its questions by callback, with up to four parameters. */
+import { randomBytes } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import { Aedes, type Client, type PublishPacket } from "aedes";
 import { makeFlow, type FlowLimits, type Pausable } from "./mqtt-flow.ts";
-import { limitPackets } from "./mqtt-packet-limit.ts";
+import { limitPackets, readCut } from "./mqtt-packet-limit.ts";
 import { makeForgetfulSessions } from "./mqtt-sessions.ts";
 
 /** What a device published. */
@@ -11,11 +12,13 @@ export interface GatewayFrame {
   /** The last level of one of its own topics, such as "data"; a topic that is none of its own as a whole. */
   readonly topic: string;
   readonly payload: Uint8Array;
+  /** How many bytes the device sent, where the payload is only the head of them. */
+  readonly sentBytes?: number | undefined;
 }
 
-/** Why a frame on a topic that is not the device's own is set aside. */
+/** Why a frame is set aside unread: its topic is not the device's own, or it is larger than a frame may be. */
 export interface TopicAbuse {
-  readonly reason: "foreign_serial" | "unknown_topic";
+  readonly reason: "foreign_serial" | "unknown_topic" | "too_large";
   readonly detail: string;
 }
 
@@ -47,7 +50,7 @@ export interface GatewayOptions {
   authenticate(serial: string, password: string): Promise<boolean>;
   /** Resolves after the commit. When it rejects, the connection ends without an acknowledgement and the device keeps the frame. */
   take(frame: GatewayFrame): Promise<unknown>;
-  /** Sets aside what was published on a topic that is not the device's own. Resolving acknowledges it. */
+  /** Sets aside what was published on a topic that is not the device's own, and the head of what is too large. Resolving acknowledges it. */
   refuse(frame: GatewayFrame, abuse: TopicAbuse): Promise<unknown>;
   /** Which device may publish on a topic that is not below its own, such as a vendor's; undefined: none. Left out: none has such topics. */
   bridgeOwner?(topic: string): string | undefined;
@@ -121,6 +124,7 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
     for (const { client } of sessions.values()) yield client;
   });
   const byClient = new WeakMap<object, Session>();
+  const mark = randomBytes(MARK_BYTES);
   let isClosing = false;
 
   function signIn(client: Connection, serial: string): void {
@@ -156,10 +160,13 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
     const session = client === null ? undefined : byClient.get(client);
     if (session === undefined || isClosing) return done(new Error("Only a device that signed in may publish."));
     if (session.moved && session.client.closed) return done(new Error("The device is connected elsewhere."));
-    const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
-    const { abuse, topic } = readTopic(session.serial, packet.topic, options.bridgeOwner);
-    if (abuse !== undefined && (session.abuses += 1) > ABUSES_MAX) return done(new Error(abuse.detail));
-    const frame = { serial: session.serial, topic, payload };
+    const whole = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
+    const cut = readCut(whole, mark);
+    const payload = cut?.head ?? whole;
+    const { abuse: abuseOfTopic, topic } = readTopic(session.serial, packet.topic, options.bridgeOwner);
+    if (abuseOfTopic !== undefined && (session.abuses += 1) > ABUSES_MAX) return done(new Error(abuseOfTopic.detail));
+    const abuse = abuseOfTopic ?? (cut === undefined ? undefined : tooLarge(cut.sentBytes, limits.packetBytesMax));
+    const frame = { serial: session.serial, topic, payload, sentBytes: cut?.sentBytes };
     flow.begin(session.client, payload.length);
     const taken = abuse === undefined ? options.take(frame) : options.refuse(frame, abuse);
     taken.then(
@@ -258,9 +265,11 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
       limitPackets(socket, {
         firstBytesMax: CONNECT_BYTES_MAX,
         bytesMax: limits.packetBytesMax,
-        onTooLarge: () => undefined,
+        mark,
+        // A large frame on a slow network takes longer than the keep-alive that its device promised, and no ping can overtake it.
+        onPart: () => client._keepaliveTimer?.refresh(),
       });
-      broker.handle(socket);
+      const client = broker.handle(socket) as Client & { _keepaliveTimer?: NodeJS.Timeout | null };
     },
   );
   server.maxConnections = limits.connectionsMax;
@@ -297,6 +306,16 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
       await new Promise<void>((resolve) => broker.close(() => resolve()));
       await closed;
     },
+  };
+}
+
+const MARK_BYTES = 16;
+
+function tooLarge(sentBytes: number, packetBytesMax: number): TopicAbuse {
+  const most = Math.floor(packetBytesMax / 1_024);
+  return {
+    reason: "too_large",
+    detail: `The frame has ${String(sentBytes)} bytes; at most ${String(most)} KB are read. It is acknowledged, so that the device does not repeat it for ever: send several.`,
   };
 }
 

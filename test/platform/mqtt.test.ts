@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { makeFlow, type Pausable } from "../../src/platform/mqtt-flow.ts";
-import { makePacketCounter } from "../../src/platform/mqtt-packet-limit.ts";
+import { makePacketFilter, readCut } from "../../src/platform/mqtt-packet-limit.ts";
 
 /** A sender that remembers whether it may send, and counts as aedes does. */
 function makeSender(): Pausable & { isPaused: boolean; resumes: number } {
@@ -78,43 +78,85 @@ describe("what is in flight", () => {
 });
 
 describe("the length of packets", () => {
-  const packet = (length: number): Buffer => {
-    const head: number[] = [0x30];
+  const mark = Buffer.from("known to nobody");
+  const headerOf = (first: number, length: number): Buffer => {
+    const head: number[] = [first];
     for (let left = length; ; left = Math.floor(left / 128)) {
       head.push(left >= 128 ? (left % 128) | 128 : left);
       if (left < 128) break;
     }
-    return Buffer.concat([Buffer.from(head), Buffer.alloc(length)]);
+    return Buffer.from(head);
+  };
+  const packet = (length: number): Buffer => Buffer.concat([headerOf(0x30, length), Buffer.alloc(length)]);
+  const publish = (payload: Buffer, qos: 0 | 1): Buffer => {
+    const name = Buffer.concat([
+      Buffer.from([0, 1]),
+      Buffer.from("t"),
+      qos === 0 ? Buffer.alloc(0) : Buffer.from([0, 7]),
+    ]);
+    return Buffer.concat([headerOf(0x30 | (qos << 1), name.length + payload.length), name, payload]);
+  };
+  const inPieces = (stream: Buffer, pieces: readonly number[]): readonly Buffer[] => {
+    const parts: Buffer[] = [];
+    for (let at = 0; at < stream.length;) {
+      const size = pieces[parts.length % pieces.length] ?? 1;
+      parts.push(stream.subarray(at, at + size));
+      at += size;
+    }
+    return parts;
   };
 
-  test("packets within the limits pass, whatever pieces they come in", () => {
+  test("packets within the limits go on as they came, and frames that are too large as their heads, whatever pieces they come in", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.nat(400), { minLength: 1, maxLength: 20 }),
+        fc.array(fc.record({ length: fc.nat(800), qos: fc.constantFrom(0 as const, 1 as const) }), {
+          minLength: 1,
+          maxLength: 20,
+        }),
         fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
-        (lengths, pieces) => {
-          const tooLarge: number[] = [];
-          const see = makePacketCounter({ firstBytesMax: 400, bytesMax: 400, onTooLarge: (one) => tooLarge.push(one) });
-          const stream = Buffer.concat(lengths.map(packet));
-          for (let at = 0, piece = 0; at < stream.length; piece++) {
-            const size = pieces[piece % pieces.length] ?? 1;
-            expect(see(stream.subarray(at, at + size))).toBe(true);
-            at += size;
-          }
-          expect(tooLarge).toEqual([]);
+        (frames, pieces) => {
+          const filter = makePacketFilter({ firstBytesMax: 400, bytesMax: 400, mark });
+          const packets = frames.map(({ length, qos }) => publish(Buffer.alloc(length, 0xff), qos));
+          const stream = Buffer.concat([packet(400), ...packets, packet(0)]);
+          const passed = inPieces(stream, pieces).map((part) => filter.pass(part));
+          expect(passed).not.toContain(undefined);
+          const expected = frames.map(({ length, qos }) => {
+            if (length + (qos === 0 ? 3 : 5) <= 400) return publish(Buffer.alloc(length, 0xff), qos);
+            const told = Buffer.alloc(4);
+            told.writeUInt32BE(length);
+            return publish(Buffer.concat([mark, told, Buffer.alloc(length, 0xff)]), qos);
+          });
+          expect(Buffer.concat(passed.map((part) => part ?? Buffer.alloc(0)))).toEqual(
+            Buffer.concat([packet(400), ...expected, packet(0)]),
+          );
+          expect(filter.isWithin()).toBe(false);
         },
       ),
     );
   });
 
-  test("the first packet that announces too much ends it, before its bytes have come", () => {
-    const tooLarge: number[] = [];
-    const see = makePacketCounter({ firstBytesMax: 100, bytesMax: 1_000, onTooLarge: (one) => tooLarge.push(one) });
-    expect(see(packet(100))).toBe(true);
-    expect(see(packet(1_000))).toBe(true);
-    expect(see(packet(1_001).subarray(0, 3))).toBe(false);
-    expect(tooLarge).toEqual([1_001]);
-    const strict = makePacketCounter({ firstBytesMax: 100, bytesMax: 1_000, onTooLarge: () => undefined });
-    expect(strict(packet(101).subarray(0, 2))).toBe(false);
+  test("of a frame that is too large no more than its head is kept, and it goes on when its end has come", () => {
+    const filter = makePacketFilter({ firstBytesMax: 100, bytesMax: 10_000, mark });
+    const large = publish(Buffer.alloc(5_000_000, 0x61), 1);
+    filter.pass(packet(100));
+    const parts = inPieces(large, [65_536]).map((part) => filter.pass(part) ?? Buffer.alloc(1));
+    expect(parts.slice(0, -1).every(({ length }) => length === 0)).toBe(true);
+    const last = parts.at(-1) ?? Buffer.alloc(0);
+    expect(last.length).toBeLessThan(9_000);
+    const payload = last.subarray(last.indexOf(mark));
+    expect(readCut(payload, mark)).toMatchObject({ sentBytes: 5_000_000 });
+    expect(readCut(payload, Buffer.from("known to anyone"))).toBeUndefined();
+  });
+
+  test("the first packet that announces too much ends it before its bytes have come, and so does one that is no frame", () => {
+    const limits = { firstBytesMax: 100, bytesMax: 1_000, mark };
+    expect(makePacketFilter(limits).pass(packet(101).subarray(0, 2))).toBeUndefined();
+    const filter = makePacketFilter(limits);
+    filter.pass(packet(100));
+    expect(filter.pass(headerOf(0x82, 1_001))).toBeUndefined();
+    const endless = makePacketFilter(limits);
+    endless.pass(packet(100));
+    // A topic of 60,000 letters.
+    expect(endless.pass(Buffer.concat([headerOf(0x32, 70_000), Buffer.alloc(70_000, 0xea)]))).toBeUndefined();
   });
 });

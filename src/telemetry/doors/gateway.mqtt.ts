@@ -1,5 +1,5 @@
 import type { Clock } from "../../kernel/time.ts";
-import { makeMqttGateway, type GatewayOptions, type MqttGateway } from "../../platform/mqtt.ts";
+import { makeMqttGateway, type GatewayFrame, type GatewayOptions, type MqttGateway } from "../../platform/mqtt.ts";
 import type { RawFrame } from "../frames/frame.ts";
 import type { Ingest } from "../ingest/ingest.commands.ts";
 
@@ -15,7 +15,7 @@ export function makeGatewayDoor({
   GatewayOptions,
   "authenticate" | "bridgeOwner" | "onConnected" | "onHere" | "onGone" | "limits"
 >): Promise<MqttGateway> {
-  const rawOf = (frame: { serial: string; topic: string; payload: Uint8Array }): RawFrame => ({
+  const rawOf = (frame: GatewayFrame): RawFrame => ({
     ...frame,
     contentType: undefined,
     receivedAtMs: clock.now().getTime(),

@@ -115,6 +115,8 @@ export interface RawFrame {
   readonly serial: string | undefined;
   readonly contentType: "json" | "cbor" | undefined;
   readonly receivedAtMs: number;
+  /** How many bytes were sent, where the payload is only the head of a frame that is too large. */
+  readonly sentBytes?: number | undefined;
 }
 
 /** Why a frame is set aside. `detail` tells an engineer what is wrong and what would be right. */

@@ -1,4 +1,4 @@
-import type { CommandAnswer, DeviceEvent, DeviceFrame, FrameRefusal, Reading } from "../frames/frame.ts";
+import type { CommandAnswer, DeviceEvent, DeviceFrame, FrameRefusal, RawFrame, Reading } from "../frames/frame.ts";
 import type { Part } from "./block.ts";
 import { addFrame, startLatest, type Latest } from "./latest.ts";
 import { faultOfTime, placeFrame, type Known } from "./placing.ts";
@@ -14,7 +14,7 @@ export interface ReadFrame {
 export interface Message {
   readonly frames: readonly ReadFrame[];
   readonly refusals: readonly FrameRefusal[];
-  readonly raw: { readonly payload: Uint8Array; readonly topic: string; readonly receivedAtMs: number };
+  readonly raw: Pick<RawFrame, "payload" | "topic" | "receivedAtMs" | "sentBytes">;
   /** The address, or the client's name at the broker. */
   readonly source: string;
   /** Whether its bytes are kept when something of it is refused; a source that sends nothing else is only counted. */

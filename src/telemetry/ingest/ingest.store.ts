@@ -154,7 +154,11 @@ export async function writeQuarantine(connection: BinaryConnection, set: readonl
     { name: "reason", type: "text", values: set.map(({ refusal }) => refusal.reason) },
     { name: "detail", type: "text", values: set.map(({ refusal }) => plainText(refusal.detail)) },
     { name: "source", type: "text", values: set.map(({ message }) => plainText(message.source)) },
-    { name: "bytes", type: "integer", values: Float64Array.from(set, ({ message }) => message.raw.payload.length) },
+    {
+      name: "bytes",
+      type: "integer",
+      values: Float64Array.from(set, ({ message: { raw } }) => raw.sentBytes ?? raw.payload.length),
+    },
     {
       name: "raw",
       type: "bytea",

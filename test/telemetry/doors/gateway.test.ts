@@ -265,6 +265,35 @@ describe("connections", () => {
     expect(row?.connection).toBe("online");
   });
 
+  test("a frame that is too large is acknowledged, and its head set aside with its size; what comes next is heard", async () => {
+    const serial = await newSerial();
+    const client = await signIn(serial);
+    let isClosed = false;
+    client.once("close", () => (isClosed = true));
+    const large = Buffer.alloc(6 * 1_048_576, 0x20);
+    large.write('{"sn": "who", "d": {');
+    const topic = `paygo/v1/${serial}/data`;
+    await client.publishAsync(topic, data(serial), { qos: 1 });
+    await client.publishAsync(topic, large, { qos: 1 });
+    await client.publishAsync(topic, large, { qos: 2 });
+    await client.publishAsync(topic, data(serial, 1), { qos: 1 });
+    expect(await readingsOf(serial)).toBe(2);
+    const rows = await database.current.db.execute<{ reason: string; bytes: number; raw: Buffer; detail: string }>(sql`
+      select reason, bytes, raw, detail from telemetry.quarantine where serial = ${serial}`);
+    expect(rows).toHaveLength(2);
+    for (const { reason, bytes, raw, detail } of rows) {
+      expect({ reason, bytes }).toEqual({ reason: "too_large", bytes: large.length });
+      expect(raw.toString().startsWith('{"sn": "who"')).toBe(true);
+      expect(raw.length).toBeLessThan(8_193);
+      expect(detail).toContain("send several");
+    }
+    expect(world.refused.filter((one) => one.serial === serial).map(({ reason }) => reason)).toEqual([
+      "too_large",
+      "too_large",
+    ]);
+    expect(isClosed).toBe(false);
+  });
+
   test("a packet that announces more than a frame may have ends its connection before it is collected", async () => {
     const socket = connectTcp(port, "127.0.0.1");
     const closed = once(socket, "close");
