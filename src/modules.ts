@@ -127,7 +127,7 @@ export function makeModules({
   const ledger = makeLedger({ clock, makeId });
   const customers = makeCustomers({ clock, makeId, country: config.country });
   const keySeal = makeKeySeal(config.sealingKey);
-  const batteryCommands = makeBatteryCommands();
+  const batteryCommands = makeBatteryCommands({ clock });
   const devices = makeDevices({
     clock,
     makeId,

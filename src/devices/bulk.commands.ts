@@ -120,7 +120,7 @@ export function makeBulkActs({
   /** How many of the chosen were done: a command may still be refused for its own reasons, such as days that no token holds. */
   async function act(
     tx: Tx,
-    order: BulkOrder & { reason: string; actor: string },
+    order: BulkOrder & { reason: string; actor: string; digest: string | undefined },
     { chosen, bulkId }: { chosen: Weighed["chosen"]; bulkId: string },
   ): Promise<number> {
     const { reason, actor } = order;
@@ -142,7 +142,8 @@ export function makeBulkActs({
       case "command": {
         const { request } = order.act;
         const devices = chosen.map(({ device }) => device);
-        return (await commands.askMany(tx, { request, reason, actor, bulkId, devices })).queued.length;
+        const asked = { request, reason, actor, bulkId, dryRunDigest: order.digest, devices };
+        return (await commands.askMany(tx, asked)).queued.length;
       }
       case "issue_codes":
         return (await credentials.issueCodes(tx, { serials, actor, reason })).issued.length;
@@ -166,14 +167,14 @@ export function makeBulkActs({
         const done =
           weighed.chosen.length === 0
             ? 0
-            : await act(tx, { ...order, reason, actor }, { chosen: weighed.chosen, bulkId });
+            : await act(tx, { ...order, reason, actor, digest }, { chosen: weighed.chosen, bulkId });
         const refused = report.lines.length - done;
         await audit(tx, {
           actor,
           action: `device.bulk.${order.act.kind}`,
           subjectKind: "bulk",
           subjectId: bulkId,
-          detail: { reason, done, refused },
+          detail: { reason, done, refused, dryRunDigest: digest ?? null },
         });
         return { bulkId, done, refused };
       }),

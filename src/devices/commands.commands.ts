@@ -28,6 +28,8 @@ export interface CommandOrder {
   /** Left out: as `KIND_SETTINGS` says. */
   readonly expiresAt?: Date | undefined;
   readonly bulkId?: string | undefined;
+  /** The digest of the dry run that somebody looked at first, for the audit. */
+  readonly dryRunDigest?: string | undefined;
 }
 
 /** What telemetry heard from devices in one batch. */
@@ -55,7 +57,10 @@ export interface SendResult {
 export interface DeviceCommands {
   /** Asks one device; audits it. Refuses a device that may not speak, and a second open command of the same slot. */
   ask(tx: Tx, order: CommandOrder & { deviceId: DeviceId }): Promise<Command>;
-  /** The same for many at once, without the audit; those that are refused are named. Devices are locked in the order of ids. */
+  /**
+   * The same for many at once; those that are refused are named. Devices are locked in the order of ids. Audits itself in one row:
+   * who, what, why, how many took it, and the dry run that it was decided on.
+   */
   askMany(
     tx: Tx,
     order: CommandOrder & { devices: readonly Device[] },
@@ -93,7 +98,7 @@ export function makeDeviceCommands({
   devices: Pick<Devices, "find" | "lockForTokens">;
   audit: Audit;
 }): DeviceCommands {
-  const askMany: DeviceCommands["askMany"] = async (tx, order) => {
+  const queueAll: DeviceCommands["askMany"] = async (tx, order) => {
     const now = clock.now();
     const { kind } = order.request;
     const expiresAt = parseExpiry(kind, order.expiresAt, now);
@@ -115,6 +120,25 @@ export function makeDeviceCommands({
     const written = await store.insert(tx, commands);
     if (written.size !== commands.length) throw new Error("Bug: a slot was taken under the device's lock.");
     return { queued: await store.lockByIds(tx, [...written]), refused };
+  };
+
+  const askMany: DeviceCommands["askMany"] = async (tx, order) => {
+    const done = await queueAll(tx, order);
+    await audit(tx, {
+      actor: order.actor,
+      action: `device.commands.${order.request.kind}`,
+      ...(order.bulkId === undefined
+        ? { subjectKind: "devices", subjectId: "commands" }
+        : { subjectKind: "bulk", subjectId: order.bulkId }),
+      detail: {
+        reason: order.reason,
+        ...settingsOf(order.request),
+        queued: done.queued.length,
+        refused: done.refused.size,
+        dryRunDigest: order.dryRunDigest ?? null,
+      },
+    });
+    return done;
   };
 
   async function step(
@@ -162,7 +186,7 @@ export function makeDeviceCommands({
     async ask(tx, { deviceId, ...order }) {
       const device = await devices.find(tx, deviceId);
       if (device === undefined) throw new NotFound("device", "deviceId");
-      const { queued, refused } = await askMany(tx, { ...order, devices: [device] });
+      const { queued, refused } = await queueAll(tx, { ...order, devices: [device] });
       const [command] = queued;
       if (command === undefined) throw new NotAllowedNow(refused.get(deviceId) ?? "This command cannot be given now.");
       await audit(tx, {
@@ -290,6 +314,22 @@ function rowOf(
   const { slot, attemptsMax } = KIND_SETTINGS[kind];
   const { id: deviceId, number: deviceNumber, serial } = device;
   return { id, deviceId, deviceNumber, serial, slot, attemptsMax, createdAt, expiresAt, cause: null, fallbackAt: null };
+}
+
+/** What an audit tells of a request besides its kind; a command that carries a token has none in its request. */
+function settingsOf(request: CommandRequest): Readonly<Record<string, string | number>> {
+  switch (request.kind) {
+    case "set_days":
+      return { days: request.days };
+    case "set_interval":
+      return { seconds: request.seconds };
+    case "offer_firmware":
+      return { version: request.version };
+    case "lock":
+    case "unlock":
+    case "fetch_data":
+      return {};
+  }
 }
 
 function whyOf({ reason, actor, bulkId }: CommandOrder) {

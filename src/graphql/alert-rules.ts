@@ -134,7 +134,7 @@ function defineExpectations(builder: Builder): void {
         const change = {
           model: model.trim(),
           intervalSeconds: intervalSeconds ?? undefined,
-          firmwareMinimum: firmwareMinimum ?? undefined,
+          firmwareMinimum: firmwareMinimum?.trim(),
         };
         return act(context, async ({ tx, actor }) => {
           await context.services.alerts.setExpectation(tx, { ...change, actor });

@@ -8,6 +8,7 @@ import {
   type BatteryQueries,
   type BatteryWeek,
   type FleetBatteries,
+  type ModelBattery,
 } from "../telemetry/telemetry.ts";
 import { pageArguments, type Builder } from "./builder.ts";
 import { act } from "./commands.ts";
@@ -240,9 +241,30 @@ function defineCommands(builder: Builder): void {
       cells: t.int({ required: true, description: "In series." }),
     }),
   });
-  const saved = builder.objectRef<{ readonly model: string }>("ModelBattery").implement({
-    fields: (t) => ({ model: t.exposeString("model") }),
+  const saved = builder.objectRef<ModelBattery>("ModelBattery").implement({
+    description: "What battery the devices of a model have, as far as somebody said so.",
+    fields: (t) => ({
+      model: t.exposeString("model"),
+      devices: t.exposeInt("devices", { description: "Of this model; new ones are counted within minutes." }),
+      others: t.exposeInt("others", { description: "Of these, devices with a battery of their own kind." }),
+      chemistry: t.field({
+        type: chemistry,
+        nullable: true,
+        description: "Null: nobody said, and nothing is reckoned of their health.",
+        resolve: (one) => one.spec?.chemistry ?? null,
+      }),
+      ratedAh: t.float({ nullable: true, resolve: (one) => one.spec?.ratedAh ?? null }),
+      cells: t.int({ nullable: true, description: "In series.", resolve: (one) => one.spec?.cells ?? null }),
+    }),
   });
+  builder.queryField("modelBatteries", (t) =>
+    t.field({
+      type: [saved],
+      authScopes: OFFICE,
+      description: "Every model with its battery, those of which nobody said it first.",
+      resolve: async (_root, _args, { services }) => [...(await services.batteries.modelBatteries())],
+    }),
+  );
   builder.mutationField("setModelBattery", (t) =>
     t.field({
       type: saved,
@@ -250,12 +272,16 @@ function defineCommands(builder: Builder): void {
       authScopes: OFFICE,
       description: "Says what battery the devices of a model have. Without it nothing is said of their health.",
       args: { model: t.arg.string({ required: true }), spec: t.arg({ type: spec, required: true }) },
-      resolve: (_root, { model, spec: given }, context) =>
-        act(context, async ({ tx, audit }) => {
+      resolve: async (_root, { model: name, spec: given }, context) => {
+        const model = name.trim();
+        await act(context, async ({ tx, audit }) => {
           await context.services.batteryCommands.setModelBattery(tx, model, given);
           await audit({ action: "battery.set_model", subjectKind: "model", subjectId: model, detail: { ...given } });
-          return { model };
-        }),
+        });
+        const found = (await context.services.batteries.modelBatteries()).find((one) => one.model === model);
+        if (found === undefined) throw new Error(`The battery of model ${model} was set and is missing.`);
+        return found;
+      },
     }),
   );
   builder.mutationField("setDeviceBattery", (t) =>
@@ -264,7 +290,7 @@ function defineCommands(builder: Builder): void {
       errors: {},
       authScopes: OFFICE,
       description:
-        "Says what is particular of one device's battery: its kind where it is not the model's, and its first day.",
+        "Says what is particular of one device's battery: its kind where it is not the model's, and its first day. What is left out stays as it was; a battery that was replaced is of the model's kind unless said.",
       args: {
         deviceId: t.arg.id({ required: true }),
         spec: t.arg({ type: spec }),

@@ -11,6 +11,7 @@ import {
   type GraphQLFormattedError,
 } from "graphql";
 import { Refusal } from "../kernel/refusal.ts";
+import { sqlStateOf } from "../platform/database.ts";
 import { COST_MAX, costOf } from "./cost.ts";
 import type { GraphqlContext } from "./context.ts";
 
@@ -29,6 +30,9 @@ const REQUEST_CODES: readonly unknown[] = [
   "COST_LIMIT",
 ];
 
+/** What PostgreSQL answers to a text with U+0000, which it cannot keep: in a text column, and in JSON. */
+const UNSTORABLE_TEXT: readonly unknown[] = ["22021", "22P05"];
+
 /** Refusals outside a union and mistakes of the request keep their words; everything else becomes one generic message. */
 export function maskError(formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
   const { path, locations } = formatted;
@@ -38,6 +42,12 @@ export function maskError(formatted: GraphQLFormattedError, error: unknown): Gra
     const { code, message, field } = original;
     return { message, ...place, extensions: { code, ...(field === undefined ? {} : { field }) } };
   }
+  if (UNSTORABLE_TEXT.includes(sqlStateOf(original)))
+    return {
+      message: "A text of this request holds the character U+0000, which cannot be kept. Take it out.",
+      ...place,
+      extensions: { code: "BAD_USER_INPUT" },
+    };
   const code = formatted.extensions?.["code"];
   if (REQUEST_CODES.includes(code)) return { message: formatted.message, ...place, extensions: { code } };
   return {

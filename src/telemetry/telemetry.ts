@@ -64,6 +64,7 @@ export {
   type BatteryQueries,
   type BatteryWeek,
   type FleetBatteries,
+  type ModelBattery,
 } from "./battery/battery.queries.ts";
 export { FAILURE_REASONS, SIZINGS } from "./battery/reasons.ts";
 export { makeBatteryReckoning } from "./battery/battery.jobs.ts";

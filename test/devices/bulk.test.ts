@@ -100,9 +100,22 @@ describe("a bulk act", () => {
       selection: { filter: { area: "machakos", state: "stock" } },
       act: { kind: "command", request: { kind: "set_interval", seconds: 600 } },
     };
-    expect(await preview(order)).toMatchObject({ willDo: 3, refused: 0 });
-    const { bulkId, done } = await apply({ ...order, key: "bulk-key-3" });
+    const { willDo, refused, digest } = await preview(order);
+    expect({ willDo, refused }).toEqual({ willDo: 3, refused: 0 });
+    const { bulkId, done } = await apply({ ...order, key: "bulk-key-3", digest });
     expect(done).toBe(3);
+    const audited = rooms.audited.filter(({ subjectId }) => subjectId === bulkId);
+    expect(audited.map(({ action, detail }) => ({ action, ...detail }))).toEqual([
+      {
+        action: "device.commands.set_interval",
+        reason: "a pallet arrived",
+        seconds: 600,
+        queued: 3,
+        refused: 0,
+        dryRunDigest: digest,
+      },
+      { action: "device.bulk.command", reason: "a pallet arrived", done: 3, refused: 0, dryRunDigest: digest },
+    ]);
     const commands = await rooms.commands.list(database.current.db, { bulkId }, { first: 10 });
     expect(commands.map(({ serial }) => serial).sort()).toEqual(
       lamps

@@ -16,7 +16,7 @@ export function makeDeviceRooms(database: Database, { airPolicy = "both" }: { ai
   const clock = makeManualClock(new Date("2026-03-02T06:00:00Z"));
   const makeId = makeIds(clock);
   const keySeal = makeKeySeal(SEALING_KEY);
-  const audited: { actor: string; action: string; subjectId: string }[] = [];
+  const audited: { actor: string; action: string; subjectId: string; detail: object }[] = [];
   const audit = (_tx: unknown, entry: (typeof audited)[number]): Promise<void> => {
     audited.push(entry);
     return Promise.resolve();

@@ -115,7 +115,7 @@ function makeServices(database: Database, clock: Clock, news: News[]): Services 
     history: { ...makeSeriesQueries({ db, history }), ...makeRollupQueries({ history }) },
     alerts: { ...makeAlertQueries({ database, clock }), ...makeAlertCommands({ clock, audit }) },
     batteries: makeBatteryQueries(db),
-    batteryCommands: makeBatteryCommands(),
+    batteryCommands: makeBatteryCommands({ clock }),
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
     rails: new Map(),

@@ -131,7 +131,7 @@ export function makeAlertCommands({ clock, audit }: { clock: Clock; audit: Audit
         throw new InvalidInput("An interval is 60 seconds to 7 days.", "intervalSeconds");
       if (
         firmwareMinimum !== undefined &&
-        (!/\d/.test(firmwareMinimum) || firmwareMinimum.length > FIRMWARE_CHARACTERS_MAX)
+        (!/^[^\0\r\n]*\d[^\0\r\n]*$/.test(firmwareMinimum) || firmwareMinimum.length > FIRMWARE_CHARACTERS_MAX)
       )
         throw new InvalidInput("A firmware version has numbers, such as 1.4.2.", "firmwareMinimum");
       await ruleStore.saveExpectation(tx, expectation);

@@ -1,4 +1,5 @@
 import { InvalidInput } from "../../kernel/refusal.ts";
+import { DAY_MS, type Clock } from "../../kernel/time.ts";
 import type { Tx } from "../../platform/database.ts";
 import * as store from "./battery.store.ts";
 import { parseBatterySpec, refusalOfSpec } from "./spec.ts";
@@ -44,12 +45,18 @@ export interface BatteryCommands {
   ): Promise<void>;
 }
 
-export function makeBatteryCommands(): BatteryCommands {
+const MODEL_CHARACTERS_MAX = 120;
+/** East of Greenwich a day begins before it does in UTC. */
+const AHEAD_MS = DAY_MS;
+
+export function makeBatteryCommands({ clock }: { clock: Clock }): BatteryCommands {
   return {
     refusalOf: refusalOfSpec,
     async setModelBattery(tx, model, spec) {
-      if (model.trim() === "") throw new InvalidInput("The name of the model is missing.", "model");
-      await store.writeModel(tx, model, parseBatterySpec(spec));
+      const name = model.trim();
+      if (name === "" || name.length > MODEL_CHARACTERS_MAX || /[\0\r\n]/.test(name))
+        throw new InvalidInput(`The name of a model has 1 to ${MODEL_CHARACTERS_MAX} characters in one line.`, "model");
+      await store.writeModel(tx, name, parseBatterySpec(spec));
     },
     async noteImported(tx, batteries) {
       await store.writeImported(
@@ -67,8 +74,10 @@ export function makeBatteryCommands(): BatteryCommands {
         await store.forget(tx, { device: deviceNumber, from: newOn });
     },
     async setBattery(tx, { deviceNumber, spec, newOn, replaced }) {
-      if (newOn !== undefined && !(/^\d{4}-\d{2}-\d{2}$/.test(newOn) && !Number.isNaN(Date.parse(newOn))))
+      if (newOn !== undefined && !isDay(newOn))
         throw new InvalidInput(`"${newOn}" is not a day. Expected a form such as 2026-11-16.`, "newOn");
+      if (newOn !== undefined && Date.parse(newOn) > clock.now().getTime() + AHEAD_MS)
+        throw new InvalidInput("A battery cannot be new on a day that is still to come.", "newOn");
       if (replaced && newOn === undefined)
         throw new InvalidInput(
           "A battery that was replaced needs its first day: what is older is the old one's.",
@@ -83,4 +92,11 @@ export function makeBatteryCommands(): BatteryCommands {
       if (replaced && newOn !== undefined) await store.forget(tx, { device: deviceNumber, from: newOn });
     },
   };
+}
+
+/** Whether it is a day of the calendar: JavaScript reads the 31st of June as the first of July. */
+function isDay(text: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
+  const at = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text);
 }

@@ -1,5 +1,6 @@
 import { sql, type SQL } from "drizzle-orm";
 import { column, type Db } from "../../platform/database.ts";
+import type { BatterySpec } from "./chemistry-facts.ts";
 import type { EndOfLifeForecast } from "./forecast.ts";
 import type { FailureReason, Sizing } from "./reasons.ts";
 import type { BatteryEvidence, BatteryVerdict } from "./verdict.ts";
@@ -46,7 +47,19 @@ export interface FleetBatteries {
   readonly byLacking: readonly { readonly lacking: string; readonly batteries: number }[];
 }
 
+/** What is said of the batteries of a model, and how many devices of it there are. */
+export interface ModelBattery {
+  readonly model: string;
+  readonly devices: number;
+  /** Of these, devices whose battery is said to be of another kind than the model's. */
+  readonly others: number;
+  /** Undefined: nobody said, and nothing is reckoned but for those `others`. */
+  readonly spec: BatterySpec | undefined;
+}
+
 export interface BatteryQueries {
+  /** Every model that devices are of or that something was said about, those without a battery first. Reads all devices. */
+  modelBatteries(): Promise<readonly ModelBattery[]>;
   /** In the order asked, at most 1,000; undefined for a device without a battery that is known. */
   batteryHealth(deviceNumbers: readonly number[]): Promise<readonly (BatteryHealth | undefined)[]>;
   /** The likeliest to fail within eight weeks first; `after` is the cursor of the last one seen. */
@@ -68,6 +81,8 @@ const NUMBERS_MAX = 1_000;
 /** One more than a screen's page. */
 const PAGE_MAX = 101;
 const COURSE_WEEKS_MAX = 520;
+/** No maker has so many. */
+const MODELS_MAX = 1_000;
 
 interface Row extends Record<string, unknown> {
   device: number;
@@ -158,6 +173,7 @@ export function makeBatteryQueries(db: Db): BatteryQueries {
       return rows.map(readHealth);
     },
     fleetHealth: (filter) => fleetHealth(db, filter),
+    modelBatteries: () => modelBatteries(db),
     async batteryCourse(deviceNumber, weeksMax) {
       const rows = await db.execute<{
         week_on: string;
@@ -214,4 +230,28 @@ async function fleetHealth(db: Db, filter: BatteryFilter): Promise<FleetBatterie
     bySizing: row?.by_sizing ?? [],
     byLacking: row?.by_lacking ?? [],
   };
+}
+
+async function modelBatteries(db: Db): Promise<readonly ModelBattery[]> {
+  const rows = await db.execute<{
+    model: string;
+    devices: number;
+    others: number;
+    chemistry: BatterySpec["chemistry"] | null;
+    rated_ah: number;
+    cells: number;
+  }>(sql`
+    select coalesce(counted.model, usual.model) as model, coalesce(devices, 0)::integer as devices, coalesce(others, 0)::integer as others,
+      chemistry, rated_ah, cells
+    from (
+      select model, count(*) as devices, count(own.chemistry) as others
+      from telemetry.places place left join telemetry.batteries own on own.device = place.device group by model) counted
+    full join telemetry.battery_models usual on usual.model = counted.model
+    order by (chemistry is not null), 1 limit ${MODELS_MAX}`);
+  return rows.map(({ model, devices, others, chemistry, rated_ah: ratedAh, cells }) => ({
+    model,
+    devices,
+    others,
+    spec: chemistry === null ? undefined : { chemistry, ratedAh, cells },
+  }));
 }

@@ -9,7 +9,6 @@ import { useDatabase } from "../../support/database.ts";
 import { CELLS, draw, record, START, WEEK } from "./simulated.ts";
 
 const database = useDatabase();
-const commands = makeBatteryCommands();
 const WEEKS = 26;
 const GOOD = 1;
 const QUIET = 2;
@@ -17,6 +16,7 @@ const UNKNOWN = 3;
 const good = draw(8, "li_ion");
 
 const after = (weeks: number): Date => new Date(START + weeks * WEEK + 3 * 86_400_000);
+const commands = makeBatteryCommands({ clock: makeManualClock(after(WEEKS)) });
 
 function reckoningAt(now: Date) {
   return makeBatteryReckoning({
@@ -142,14 +142,23 @@ describe("the weekly reckoning", () => {
     expect(await queries.listBatteries({ reason: "worn" }, { first: 10 })).toEqual([]);
   });
 
-  test("a battery that was replaced begins anew on its first day", async () => {
+  test("a battery that was replaced begins anew with its first whole week, and the old one's weeks stay until then", async () => {
     await database.current.db.transaction((tx) =>
-      commands.setBattery(tx, { deviceNumber: GOOD, newOn: "2024-06-03", replaced: true }),
+      commands.setBattery(tx, { deviceNumber: GOOD, newOn: "2024-06-05", replaced: true }),
     );
     await reckoningAt(after(WEEKS)).runDue();
-    const [fresh] = await makeBatteryQueries(database.current.db).batteryHealth([GOOD]);
+    const queries = makeBatteryQueries(database.current.db);
+    const [fresh] = await queries.batteryHealth([GOOD]);
     expect(fresh).toMatchObject({ lacking: "still_learning", ofNew: true });
-    expect(fresh?.evidence.weeks).toBe(4);
+    expect(fresh?.evidence.weeks).toBe(3);
+    const course = (await queries.batteryCourse(GOOD, 5)).map(({ weekOn, share }) => [weekOn, share === undefined]);
+    expect(course).toEqual([
+      ["2024-05-20", false],
+      ["2024-05-27", false],
+      ["2024-06-10", true],
+      ["2024-06-17", true],
+      ["2024-06-24", true],
+    ]);
   });
 
   test.each([
@@ -166,6 +175,8 @@ describe("the weekly reckoning", () => {
     const set = (order: { newOn?: string; replaced: boolean }) =>
       database.current.db.transaction((tx) => commands.setBattery(tx, { deviceNumber: GOOD, ...order }));
     await expect(set({ newOn: "June", replaced: false })).rejects.toThrow("is not a day");
+    await expect(set({ newOn: "2024-06-31", replaced: false })).rejects.toThrow("is not a day");
+    await expect(set({ newOn: "2042-06-30", replaced: false })).rejects.toThrow("still to come");
     await expect(set({ replaced: true })).rejects.toThrow("needs its first day");
   });
 });
