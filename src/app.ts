@@ -63,7 +63,7 @@ export interface App extends Modules {
   readonly tokenFallback: TokenFallback;
   readonly history: HistoryRooms;
   /** Ports in use, once started. */
-  readonly ports: { http: number | undefined; mqtt: number | undefined };
+  readonly ports: { http: number | undefined; mqtt: number | undefined; mqtts: number | undefined };
   start(): Promise<void>;
   /** Takes nothing new, ends what runs, lets go of everything. Safe to call twice. */
   stop(): Promise<void>;
@@ -97,10 +97,10 @@ export async function buildApp({
   const makeId = makeIds(clock);
   const database = openDatabase({ url: config.databaseUrl, connectionsMax: config.databaseConnectionsMax });
   const { db } = database;
-  const ports: App["ports"] = { http: undefined, mqtt: undefined };
+  const ports: App["ports"] = { http: undefined, mqtt: undefined, mqtts: undefined };
   const publicUrl = (): string =>
     config.publicUrl ?? `http://${config.httpHost}:${String(ports.http ?? config.httpPort)}`;
-  const brokerUrl = (): string => brokerUrlOf(config, ports.mqtt);
+  const brokerUrl = (): string => brokerUrlOf(config, ports);
   const modules = makeModules({ config, database, clock, makeId, publicUrl, brokerUrl, outbound });
   const registry = new Registry();
   const counters = makeCounters(registry, database);
@@ -325,7 +325,7 @@ export async function buildApp({
       return;
     }
     const gateway = await openGateway({ ...rooms, ingest: ingestOnce() });
-    ports.mqtt = gateway.port;
+    Object.assign(ports, gateway.ports);
     // Before ingest, which its devices wait for.
     closers.unshift(gateway.close);
   }

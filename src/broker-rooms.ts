@@ -79,10 +79,15 @@ export function openBrokerAuth({ config, modules, database, clock, log }: Rooms)
   });
 }
 
-/** Where devices are told to go: as configured, to the broker outside, or to our own gateway. */
-export function brokerUrlOf(config: Config, ownPort: number | undefined): string {
+/** Where devices are told to go: as configured, to the broker outside, or to our own gateway, by TLS where it has that. */
+export function brokerUrlOf(
+  config: Config,
+  own: { readonly mqtt: number | undefined; readonly mqtts: number | undefined },
+): string {
   if (config.mqttPublicUrl !== undefined) return config.mqttPublicUrl;
-  if (config.mqttUrl === undefined) return `mqtt://${config.httpHost}:${String(ownPort ?? config.mqttPort)}`;
+  if (config.mqttUrl === undefined && config.mqttCertificate !== undefined)
+    return `mqtts://${config.httpHost}:${String(own.mqtts ?? config.mqttsPort)}`;
+  if (config.mqttUrl === undefined) return `mqtt://${config.httpHost}:${String(own.mqtt ?? config.mqttPort)}`;
   const { protocol, host } = new URL(config.mqttUrl);
   return `${protocol}//${host}`;
 }

@@ -27,6 +27,11 @@ export interface Config {
   readonly httpHost: string;
   readonly httpPort: number;
   readonly mqttPort: number;
+  readonly mqttsPort: number;
+  /** Whether devices may come to our own gateway without TLS. */
+  readonly mqttPlain: boolean;
+  /** With it, our own gateway speaks TLS on a port of its own. */
+  readonly mqttCertificate: { readonly certFile: string; readonly keyFile: string } | undefined;
   /** How devices reach the broker from outside; undefined means at the HTTP host and the MQTT port. */
   readonly mqttPublicUrl: string | undefined;
   /** A broker outside, with our gateway's user; undefined means that devices come to our own gateway. */
@@ -151,6 +156,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     httpHost: text("WASHA_HTTP_HOST") ?? "127.0.0.1",
     httpPort: whole("WASHA_HTTP_PORT", 4000, { least: 0, most: 65_535 }),
     mqttPort: whole("WASHA_MQTT_PORT", 1883, { least: 0, most: 65_535 }),
+    mqttsPort: whole("WASHA_MQTTS_PORT", 8883, { least: 0, most: 65_535 }),
+    mqttPlain: attempt("WASHA_MQTT_PLAIN", true, parseYes),
+    mqttCertificate: pairOf(text("WASHA_MQTTS_CERT"), text("WASHA_MQTTS_KEY")),
     mqttUrl: url("MQTT_URL", MQTT_PROTOCOLS),
     mqttControlUrl: url("MQTT_CONTROL_URL", MQTT_PROTOCOLS),
     mqttName: attempt("WASHA_MQTT_NAME", `washa-${hostname()}`, parseClientName),
@@ -213,6 +221,11 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   );
   const { country, currency, zone } = config;
   Object.assign(config, { countries: [{ country, currency, zone }, ...further] });
+  const lacksCertificate = config.mqttCertificate === undefined;
+  if (lacksCertificate && (text("WASHA_MQTTS_CERT") ?? text("WASHA_MQTTS_KEY")) !== undefined)
+    problems.push("WASHA_MQTTS_CERT and WASHA_MQTTS_KEY: both are needed, or none.");
+  if (lacksCertificate && !config.mqttPlain)
+    problems.push("WASHA_MQTT_PLAIN: no would let nobody in: set WASHA_MQTTS_CERT and WASHA_MQTTS_KEY.");
   // Births would come to one process and data to another.
   if (config.mqttShared && config.sparkplugGroups.size > 0)
     problems.push("WASHA_MQTT_SHARED: no is needed with WASHA_SPARKPLUG_GROUPS: each process must see every birth.");
@@ -239,6 +252,10 @@ function readText(file: string): string {
   } catch {
     throw new Error(`the file "${file}" cannot be read.`);
   }
+}
+
+function pairOf(certFile: string | undefined, keyFile: string | undefined): Config["mqttCertificate"] {
+  return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
 }
 
 function parseYes(text: string): boolean {

@@ -5,6 +5,7 @@ import type { Config } from "./config.ts";
 import { makeCommandLoop } from "./devices/devices.ts";
 import type { Clock } from "./kernel/time.ts";
 import type { Modules } from "./modules.ts";
+import { openCertificate } from "./platform/certificate-files.ts";
 import type { Database } from "./platform/database.ts";
 import type { Log } from "./platform/log.ts";
 import { bridgeOwner, type Bridges } from "./telemetry/frames/bridges.ts";
@@ -102,12 +103,25 @@ export function openMetricsDoor({
 }
 
 /** Our own MQTT gateway: frames go to ingest, commands come from the devices' room, and who was shut out is cut off. */
-export async function openGateway({
-  ingest,
-  ...rooms
-}: Rooms & { ingest: Ingest }): Promise<{ readonly port: number; close(): Promise<void> }> {
+export async function openGateway({ ingest, ...rooms }: Rooms & { ingest: Ingest }): Promise<{
+  /** Undefined where nobody may come in without TLS, or with it. */
+  readonly ports: { readonly mqtt: number | undefined; readonly mqtts: number | undefined };
+  close(): Promise<void>;
+}> {
   const { config, modules, database, clock, log } = rooms;
   const warn = (text: string) => (error: unknown) => log.warn({ error }, text);
+  // First, since nobody may come in while it cannot be used.
+  const files =
+    config.mqttCertificate === undefined
+      ? undefined
+      : openCertificate({
+          ...config.mqttCertificate,
+          onRenewed(renewed) {
+            secure?.renew(renewed);
+            log.info("Devices are shown a new certificate.");
+          },
+          onFault: warn("The certificate for devices was not renewed; the last one stays in use."),
+        });
   const gateway = await makeGatewayDoor({
     ingest,
     clock,
@@ -137,10 +151,14 @@ export async function openGateway({
   const unlisten = await Promise.all([modules.speakers.listen(), modules.credentials.listen(changed)]);
   await takeover.start();
   await commandLoop.start();
-  const { port } = await gateway.listen({ port: config.mqttPort, host: config.httpHost });
+  const host = config.httpHost;
+  const plain = config.mqttPlain ? await gateway.listen({ port: config.mqttPort, host }) : undefined;
+  const secure = files && (await gateway.listen({ port: config.mqttsPort, host, certificate: files.certificate }));
+  files?.start();
   return {
-    port,
+    ports: { mqtt: plain?.port, mqtts: secure?.port },
     async close() {
+      files?.stop();
       await gateway.close();
       await commandLoop.stop();
       await takeover.stop();

@@ -8,6 +8,7 @@ import { parseDeviceCsv } from "./devices/device-csv.ts";
 import { addHistoryCommands } from "./history-command.ts";
 import { Refusal } from "./kernel/refusal.ts";
 import type { Tx } from "./platform/database.ts";
+import { CertificateUnusable } from "./platform/certificate-files.ts";
 import { FolderInUse } from "./platform/embedded-postgres.ts";
 
 /** How the program ends when a person must do something: the text says what, and no stack trace buries it. */
@@ -55,7 +56,7 @@ async function serve({ roles: names }: { roles: string }): Promise<void> {
     await app.stop();
     throw error;
   }
-  app.log.info({ roles, http: app.ports.http, mqtt: app.ports.mqtt }, "Serving.");
+  app.log.info({ roles, ...app.ports }, "Serving.");
   await untilAsked();
   app.log.info("Stopping.");
   await app.stop();
@@ -359,13 +360,13 @@ function program(): Command {
 /** Turns what a person can mend into a plain text, and leaves a stack trace to what is our fault. */
 function explain(error: unknown): string {
   if (error instanceof Stop || error instanceof ConfigRefused || error instanceof Refusal) return error.message;
-  if (error instanceof FolderInUse) return error.message;
+  if (error instanceof FolderInUse || error instanceof CertificateUnusable) return error.message;
   if (error instanceof Error && "code" in error) {
     if (error.code === "EADDRINUSE" && "port" in error) {
-      return `Port ${String(error.port)} is taken by another program. Stop that one, or choose another port with WASHA_HTTP_PORT or WASHA_MQTT_PORT.`;
+      return `Port ${String(error.port)} is taken by another program. Stop that one, or choose another port with WASHA_HTTP_PORT, WASHA_MQTT_PORT or WASHA_MQTTS_PORT.`;
     }
     if (error.code === "EACCES" && "port" in error)
-      return `Port ${String(error.port)} needs more rights. Choose one above 1023 with WASHA_HTTP_PORT or WASHA_MQTT_PORT.`;
+      return `Port ${String(error.port)} needs more rights. Choose one above 1023 with WASHA_HTTP_PORT, WASHA_MQTT_PORT or WASHA_MQTTS_PORT.`;
     if (error.code === "ENOENT" && "path" in error) return `There is no file ${String(error.path)}.`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

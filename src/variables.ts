@@ -26,6 +26,11 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_MQTT_AUTH_SECRET:
     "Secret with which EMQX or RabbitMQ asks /mqtt/... who may speak: 16 to 128 letters, digits, _ or -. Not set: those doors are shut.",
   WASHA_MQTT_PORT: "Port of the MQTT gateway (1883).",
+  WASHA_MQTTS_CERT:
+    "File with the certificate of the MQTT gateway and its chain (PEM): devices may then come by TLS. Read again every minute. Not set: no TLS.",
+  WASHA_MQTTS_KEY: "File with its private key (PEM, without a password).",
+  WASHA_MQTTS_PORT: "Port of the MQTT gateway for TLS (8883).",
+  WASHA_MQTT_PLAIN: "no: the MQTT gateway lets nobody in without TLS (yes).",
   WASHA_MQTT_PUBLIC_URL:
     "How devices reach the broker, such as mqtts://mqtt.example.org:8883; told to a device that is claimed.",
   WASHA_TOKEN_BY_AIR:

@@ -141,6 +141,13 @@ describe("a wrong variable is refused by its name, with what would do", () => {
     expect(told).toContain(remedy);
   });
 
+  test("a certificate needs its key, and only with both may the door without TLS be shut", () => {
+    expect(refused({ WASHA_MQTTS_CERT: "a.crt" })).toContain("both are needed");
+    expect(refused({ WASHA_MQTT_PLAIN: "no" })).toContain("set WASHA_MQTTS_CERT");
+    const both = { WASHA_MQTTS_CERT: "a.crt", WASHA_MQTTS_KEY: "a.key", WASHA_MQTT_PLAIN: "no" };
+    expect(refused(both)).toBe("accepted");
+  });
+
   test("Sparkplug groups and a shared subscription do not go together", () => {
     expect(refused({ WASHA_SPARKPLUG_GROUPS: "village", WASHA_MQTT_SHARED: "yes" })).toContain("every birth");
   });

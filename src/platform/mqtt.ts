@@ -1,7 +1,7 @@
 /* oxlint-disable max-params, promise/no-callback-in-promise -- aedes asks its questions by callback, with up to four parameters. */
 import { randomBytes } from "node:crypto";
-import { createServer, type Server, type Socket } from "node:net";
 import { Aedes, type Client, type PublishPacket } from "aedes";
+import { makeListeners, type Listeners } from "./mqtt-listeners.ts";
 import { makeFlow, type FlowLimits, type Pausable } from "./mqtt-flow.ts";
 import { limitPackets, readCut } from "./mqtt-packet-limit.ts";
 import { makeForgetfulSessions } from "./mqtt-sessions.ts";
@@ -23,7 +23,8 @@ export interface TopicAbuse {
 }
 
 export interface MqttGateway {
-  listen(place: { port: number; host: string }): Promise<{ port: number }>;
+  /** Once for each port. */
+  readonly listen: Listeners["listen"];
   /** Whether this gateway holds the device's connection and the device listens to its commands. */
   isHere(serial: string): boolean;
   /**
@@ -73,10 +74,6 @@ export interface GatewayLimits extends FlowLimits {
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Signing in: serial, password and a last will. */
 const CONNECT_BYTES_MAX = 16_384;
-/** Silence after which the network is asked whether the other side is still there; a device's own keep-alive is mostly shorter. */
-const TCP_KEEPALIVE_MS = 120_000;
-/** What a socket reads ahead while it waits; ten thousand of them at once are 160 MB. */
-const READ_AHEAD_BYTES = 16_384;
 const UNANSWERED_MAX = 20;
 /** Then the connection ends: a device that is set up wrong does not mend itself by going on. */
 const ABUSES_MAX = 20;
@@ -259,9 +256,9 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
     });
   }
 
-  const server = createServer(
-    { noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS, highWaterMark: READ_AHEAD_BYTES },
-    (socket: Socket) => {
+  const listeners = makeListeners({
+    connectionsMax: limits.connectionsMax,
+    onSocket(socket) {
       limitPackets(socket, {
         firstBytesMax: CONNECT_BYTES_MAX,
         bytesMax: limits.packetBytesMax,
@@ -271,11 +268,10 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
       });
       const client = broker.handle(socket) as Client & { _keepaliveTimer?: NodeJS.Timeout | null };
     },
-  );
-  server.maxConnections = limits.connectionsMax;
+  });
 
   return {
-    listen: (place) => listen(server, place),
+    listen: listeners.listen,
     isHere: (serial) => sessions.get(serial)?.isHere === true,
     send,
     disconnect(serial, { movedBefore } = {}) {
@@ -300,7 +296,7 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
     },
     async close() {
       isClosing = true;
-      const closed = server.listening ? new Promise((resolve) => server.close(resolve)) : Promise.resolve();
+      const closed = listeners.close();
       for (let waited = 0; flow.state.messages > 0 && waited < CLOSE_GRACE_MS; waited += CLOSE_LOOK_MS)
         await new Promise((resolve) => setTimeout(resolve, CLOSE_LOOK_MS));
       await new Promise<void>((resolve) => broker.close(() => resolve()));
@@ -375,16 +371,4 @@ function subscribedQos(client: Client, topic: string): number | undefined {
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
-}
-
-async function listen(server: Server, place: { port: number; host: string }): Promise<{ port: number }> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(place, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-  const address = server.address();
-  return { port: typeof address === "object" && address !== null ? address.port : place.port };
 }
