@@ -2,15 +2,16 @@ import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { rmSync, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import { migrateDatabase, openClient } from "../../src/platform/database.ts";
+import { migrateDatabase, openClient, openDatabase } from "../../src/platform/database.ts";
 import { requireDatabase, startEmbeddedPostgres } from "../../src/platform/embedded-postgres.ts";
 import type { History } from "../../src/platform/history/history.ts";
 import { migrateHistory } from "../../src/platform/history/migrate.ts";
 import { quote } from "../../src/platform/history/request.ts";
 import { tableName } from "../../src/platform/history/topology.ts";
 import { READING_COLUMNS } from "../../src/telemetry/history/columns.ts";
-
-export type Answer = readonly (readonly (number | null)[])[];
+import { makeSeriesQueries, type SeriesQueries } from "../../src/telemetry/history/series.queries.ts";
+import { showProgress } from "./progress.ts";
+import type { Answer } from "./questions.ts";
 
 /** An engine with the rows in it. */
 export interface Loaded {
@@ -42,16 +43,21 @@ export async function loadHistory(history: History, files: readonly string[]): P
     await migrateHistory(client, topology);
   });
   const loadSeconds = await seconds(async () => {
-    for (const file of files)
+    for (const [index, file] of files.entries()) {
+      showProgress("history", { done: index, of: files.length });
       await history.use((client) =>
         client.command({
           query: `insert into ${table("readings")} (${READING_COLUMNS.join(", ")}) select ${READING_COLUMNS.join(", ")} from file(${quote(file)})`,
         }),
       );
+    }
   });
   const settleSeconds = await seconds(async () => {
-    for (const name of ["readings", "hours", "days"])
+    for (const [index, name] of ["readings", "hours", "days"].entries()) {
+      showProgress("history, merging", { done: index, of: 3 });
       await history.use((client) => client.command({ query: `optimize table ${table(name)} final` }));
+    }
+    showProgress("history", { done: 1, of: 1 });
   });
   const ask = (sql: string): Promise<Answer> =>
     history.use(async (client) => {
@@ -82,11 +88,11 @@ export async function loadHistory(history: History, files: readonly string[]): P
 export async function loadPostgres(
   history: History,
   { files, folder, days }: { files: readonly string[]; folder: string; days: number },
-): Promise<Loaded> {
+): Promise<Loaded & { readonly series: SeriesQueries }> {
   rmSync(folder, { recursive: true, force: true });
   const server = await startEmbeddedPostgres({
     folder,
-    flags: ["shared_buffers=2GB", "work_mem=64MB", "maintenance_work_mem=512MB"],
+    flags: ["shared_buffers=2GB", "work_mem=64MB", "maintenance_work_mem=512MB", "max_wal_size=4GB"],
   });
   const url = await requireDatabase(server, "bench");
   await migrateDatabase(url);
@@ -95,7 +101,8 @@ export async function loadPostgres(
   await sql`select telemetry.ensure_days('2026-01-01', date '2026-01-01' + ${days + 1}::int)`;
   const text = READING_COLUMNS.map((name) => (name === "extra" ? "null" : name)).join(", ");
   const loadSeconds = await seconds(async () => {
-    for (const file of files)
+    for (const [index, file] of files.entries()) {
+      showProgress("PostgreSQL", { done: index, of: files.length });
       await history.use(async (client) => {
         const rows = await client.exec({ query: `select ${text} from file(${quote(file)}) format TabSeparated` });
         await pipeline(
@@ -103,12 +110,17 @@ export async function loadPostgres(
           await sql.unsafe(`copy telemetry.readings (${READING_COLUMNS.join(", ")}) from stdin`).writable(),
         );
       });
+    }
   });
   const settleSeconds = await seconds(async () => {
     const held = await sql<{ day: string }[]>`
       select to_date(right(c.relname, 8), 'YYYYMMDD')::text as day from pg_inherits i join pg_class c on c.oid = i.inhrelid
       where i.inhparent = 'telemetry.readings'::regclass and c.relname ~ '^readings_[0-9]{8}$' order by 1`;
-    for (const { day } of held) await sql`select telemetry.index_day(${day}::date)`;
+    for (const [index, { day }] of held.entries()) {
+      showProgress("PostgreSQL, indexes of days", { done: index, of: held.length });
+      await sql`select telemetry.index_day(${day}::date)`;
+    }
+    showProgress("PostgreSQL, vacuum", { done: 0, of: 1 });
     // What ingest keeps with every frame: each device's newest reading.
     await sql`
       insert into telemetry.states (device, first_seen_at, last_seen_at, reading_at, battery_voltage_v)
@@ -116,7 +128,9 @@ export async function loadPostgres(
       where at >= date '2026-01-01' + ${days - 2}::int order by device, at desc`;
     await sql`vacuum (analyze) telemetry.readings`;
     await sql`vacuum (analyze) telemetry.states`;
+    showProgress("PostgreSQL", { done: 1, of: 1 });
   });
+  const database = openDatabase({ url, connectionsMax: 1 });
   const [size] = await sql<{ heap: string; indexes: string }[]>`
     select sum(pg_table_size(inhrelid))::text as heap, sum(pg_indexes_size(inhrelid))::text as indexes
     from pg_inherits where inhparent = 'telemetry.readings'::regclass`;
@@ -127,7 +141,9 @@ export async function loadPostgres(
     bytes: Number(size?.heap),
     extraBytes: Number(size?.indexes),
     ask: async (query) => numbers(await sql.unsafe(query, [], { prepare: true }).values()),
+    series: makeSeriesQueries({ db: database.db, history }),
     async close() {
+      await database.close();
       await sql.end();
       await server.stop();
     },
@@ -160,6 +176,7 @@ export async function loadDuckdb({
   const list = `[${files.map((file) => `'${file}'`).join(", ")}]`;
   const run = async (query: string): Promise<Answer> => numbers((await connection.runAndReadAll(query)).getRows());
   await run("set timezone = 'UTC'");
+  await run("set memory_limit = '6GB'"); // by default four fifths of the machine's, of which the others hold some too
   const loadSeconds = await seconds(() =>
     run(`create table readings as select * replace ("at" at time zone 'UTC' as "at") from read_parquet(${list})`),
   );

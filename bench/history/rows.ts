@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { History } from "../../src/platform/history/history.ts";
 import { quote } from "../../src/platform/history/request.ts";
-import { READING_COLUMNS } from "../../src/telemetry/history/columns.ts";
+import { showProgress } from "./progress.ts";
 
 export const START = "2026-01-01 00:00:00";
 /** A quarter of an hour between readings, so ten thousand of a device are 104 days. */
@@ -10,9 +10,6 @@ export const READINGS_A_DEVICE = 10_000;
 export const READINGS_A_DAY = 96;
 /** A file of this many rows is what a follower would bring in some minutes of a large fleet. */
 const ROWS_A_FILE = 2_500_000;
-
-/** The types that the files carry, for engines that are told. */
-export const FILE_COLUMNS = READING_COLUMNS;
 
 /**
  * Readings of solar homes as a function of nothing but device and step: sun by the hour, clouds by the day, loads in the
@@ -55,6 +52,7 @@ export async function writeFiles(
     const path = join(folder, `rows-${String(rows)}-${String(files.length).padStart(3, "0")}.parquet`);
     files.push(path);
     if (existsSync(path)) continue;
+    showProgress("rows made", { done: from, of: rows });
     const select = rowsSql(devices, { from, count: Math.min(ROWS_A_FILE, rows - from) });
     await history.use((client) =>
       client.command({
@@ -62,5 +60,6 @@ export async function writeFiles(
       }),
     );
   }
+  showProgress("rows made", { done: rows, of: rows });
   return files;
 }
