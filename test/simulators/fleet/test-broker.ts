@@ -1,5 +1,5 @@
 /* oxlint-disable promise/no-callback-in-promise -- aedes asks its questions by callback. */
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { Aedes } from "aedes";
 
 /** A message as the broker took it over. */
@@ -43,7 +43,7 @@ export async function startTestBroker({
   const waiting: { question: () => boolean; resolve: () => void }[] = [];
   let running = await start(0);
 
-  async function start(port: number): Promise<{ broker: Aedes; server: Server; port: number }> {
+  async function start(port: number): Promise<{ broker: Aedes; server: Server; sockets: Set<Socket>; port: number }> {
     const broker = await Aedes.createBroker({
       authorizePublish(_client, packet, done) {
         const [, , serial = "", channel = ""] = packet.topic.split("/");
@@ -67,16 +67,23 @@ export async function startTestBroker({
         );
       },
     });
-    const server = createServer(broker.handle);
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+      broker.handle(socket);
+    });
     await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
     const address = server.address();
-    return { broker, server, port: typeof address === "object" && address !== null ? address.port : port };
+    return { broker, server, sockets, port: typeof address === "object" && address !== null ? address.port : port };
   }
 
   async function die(): Promise<void> {
-    const { broker, server } = running;
+    const { broker, server, sockets } = running;
     const closed = new Promise((resolve) => server.close(resolve));
     await new Promise<void>((resolve) => broker.close(() => resolve()));
+    // One that had not introduced itself yet is no client of the broker's, and would keep the server open for ever.
+    for (const socket of sockets) socket.destroy();
     await closed;
   }
 
