@@ -2,7 +2,7 @@ import { localDateOf, type Clock } from "../../kernel/time.ts";
 import type { Database, Tx } from "../../platform/database.ts";
 import { makeRuleBook } from "./rules.ts";
 import { readSettings } from "./rules.store.ts";
-import { decideTelling, type AlertMessage, type Reader } from "./telling.ts";
+import { decideTelling, isQuiet, type AlertMessage, type Reader } from "./telling.ts";
 import * as store from "./telling.store.ts";
 
 /** Writes messages in the caller's transaction; filled by the composition root from messaging. */
@@ -27,7 +27,7 @@ export function makeTelling({
       if (reader === undefined) return 0;
       const now = clock.now();
       const book = makeRuleBook(await readSettings(tx));
-      const due = await store.readDue(tx, { reader, book, now });
+      const due = await store.readDue(tx, { reader, book, now, urgentOnly: isQuiet(now, reader.zone) });
       if (due.length === 0) return 0;
       const on = localDateOf(now, reader.zone);
       const messages = decideTelling({ reader, due, sentToday: await store.countSent(tx, { actor, on }) }, now);

@@ -1,9 +1,9 @@
-import { sql } from "drizzle-orm";
-import { rowsTable, type Db, type Tx } from "../../platform/database.ts";
+import { sql, type SQL } from "drizzle-orm";
+import { column, rowsTable, type Db, type Tx } from "../../platform/database.ts";
 import { instant } from "../states/state-sql.ts";
 import { ids } from "./alerts.store.ts";
 import type { Scope } from "./grouping.ts";
-import { RULES, settingsFor, type Rule, type RuleBook } from "./rules.ts";
+import { modelsOf, RULES, settingsFor, type Rule, type RuleBook, type RuleSettings } from "./rules.ts";
 import type { AlertMessage, DueAlert, Reader } from "./telling.ts";
 
 export interface AlertReader extends Reader {
@@ -78,10 +78,13 @@ interface DueRow extends Record<string, unknown> {
   devices: number;
 }
 
-/** What the reader was not told yet, oldest first: open, in their area, its time to wait over, not snoozed. */
+/**
+ * What the reader was not told yet, oldest first: open, in their area, its time to wait over, not snoozed. `urgentOnly`: what
+ * wakes people. What is not to be told now is left out before the limit: any number of it must not hide what is.
+ */
 export async function readDue(
   tx: Tx,
-  { reader, book, now }: { reader: AlertReader; book: RuleBook; now: Date },
+  { reader, book, now, urgentOnly }: { reader: AlertReader; book: RuleBook; now: Date; urgentOnly: boolean },
 ): Promise<readonly DueAlert[]> {
   const rows = await tx.execute<DueRow>(sql`
     select a.id, a.rule, a.scope, p.serial, p.model, a.area, a.place, greatest(a.value, a.members)::integer as devices
@@ -89,14 +92,27 @@ export async function readDue(
     where a.state = 'open' and a.grouped_into is null and a.tell_after <= ${instant(now)} and a.raised_at >= ${instant(reader.since)}
       and (a.rule <> 'silent' or a.gathered_at is not null) and (a.snoozed_until is null or a.snoozed_until <= ${instant(now)})
       and ${reader.area === undefined ? sql`true` : sql`(a.area = ${reader.area} or a.scope = 'fleet')`}
+      and ${ruledBy(book, ({ told, urgent }) => told && (urgent || !urgentOnly))}
       and not exists (select from telemetry.alert_tellings t where t.alert_id = a.id and t.actor = ${reader.actor})
     order by a.tell_after, a.id limit ${DUE_MAX}`);
-  return rows.flatMap(({ model, serial, ...row }) => {
-    const known = RULES.includes(row.rule);
-    const settings = known ? settingsFor(book, row.rule, model ?? "") : undefined;
-    if (settings === undefined || !settings.told) return [];
-    return [{ ...row, id: BigInt(row.id), serial: serial ?? undefined, urgent: settings.urgent }];
+  return rows.map(({ model, serial, ...row }) => {
+    const { urgent } = settingsFor(book, row.rule, model ?? "");
+    return { ...row, id: BigInt(row.id), serial: serial ?? undefined, urgent };
   });
+}
+
+/** That an alert's rule, as it stands for the device's model (a group has none), is such. */
+function ruledBy(book: RuleBook, isSuch: (settings: RuleSettings) => boolean): SQL {
+  const conditions = RULES.flatMap((rule): SQL[] => {
+    const own = modelsOf(book, rule);
+    const suchOwn = own.filter((model) => isSuch(settingsFor(book, rule, model)));
+    const others = own.length === 0 ? sql`true` : sql`coalesce(p.model, '') <> all(${column(own, "text")})`;
+    return [
+      ...(isSuch(settingsFor(book, rule, "")) ? [sql`(a.rule = ${rule} and ${others})`] : []),
+      ...(suchOwn.length === 0 ? [] : [sql`(a.rule = ${rule} and p.model = any(${column(suchOwn, "text")}))`]),
+    ];
+  });
+  return conditions.length === 0 ? sql`false` : sql`(${sql.join(conditions, sql` or `)})`;
 }
 
 export async function countSent(tx: Tx, { actor, on }: { actor: string; on: string }): Promise<number> {
