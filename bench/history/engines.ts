@@ -64,10 +64,10 @@ export async function loadHistory(history: History, files: readonly string[]): P
       const query = sql.replaceAll(/\{(readings|hours|days)\}/g, (_all, name: string) => table(name));
       const answer = await client.query({
         query,
-        format: "JSONCompactEachRow",
+        format: "JSONCompact",
         clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
       });
-      return numbers(await answer.json<unknown[]>());
+      return numbers((await answer.json<unknown[]>()).data);
     });
   const sizes = await ask(
     `select sumIf(bytes_on_disk, table = 'readings'), sumIf(bytes_on_disk, table != 'readings') from system.parts where active and database = '${topology.database}'`,

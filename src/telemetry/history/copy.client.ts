@@ -148,8 +148,8 @@ export async function rowsOf<Row>(
   const answer = await client.query({
     query,
     query_params: parameters,
-    format: "JSONEachRow",
+    format: "JSON", // one document is parsed at once; lines one by one take the client twice as long
     clickhouse_settings: settings,
   });
-  return await answer.json<Row>();
+  return (await answer.json<Row>()).data;
 }
