@@ -324,7 +324,7 @@ export async function buildApp({
       closers.unshift(broker.close);
       return;
     }
-    const gateway = await openGateway({ ...rooms, ingest: ingestOnce() });
+    const gateway = await openGateway({ ...rooms, registry, ingest: ingestOnce() });
     Object.assign(ports, gateway.ports);
     // Before ingest, which its devices wait for.
     closers.unshift(gateway.close);

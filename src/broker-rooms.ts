@@ -5,7 +5,8 @@ import type { Clock } from "./kernel/time.ts";
 import type { Modules } from "./modules.ts";
 import type { Database } from "./platform/database.ts";
 import type { Log } from "./platform/log.ts";
-import { bridgesOf } from "./ingest-rooms.ts";
+import { bridgesOf, signInsAtOnce } from "./ingest-rooms.ts";
+import { makeSignIns } from "./telemetry/doors/sign-ins.jobs.ts";
 import { gatewayUser, makeBrokerAuthDoor, startBrokerGateway, type Ingest } from "./telemetry/telemetry.ts";
 
 interface Rooms {
@@ -68,10 +69,14 @@ export async function openBroker({
 export function openBrokerAuth({ config, modules, database, clock, log }: Rooms): Router | undefined {
   if (config.mqttAuthSecret === undefined) return undefined;
   const rights = makeBrokerRights({ db: database.db, sealingKey: config.sealingKey ?? new Uint8Array() });
+  const signIns = makeSignIns({
+    authenticate: (serial, password) => modules.credentials.authenticate(database.db, serial, password),
+    atOnce: signInsAtOnce(config),
+  });
   return makeBrokerAuthDoor({
     secret: config.mqttAuthSecret,
     clock,
-    authenticate: (serial, password) => modules.credentials.authenticate(database.db, serial, password),
+    authenticate: signIns.authenticate,
     maySpeak: async (serial) => (await rights.find([serial])).length > 0,
     rights: topicRights,
     gateway: config.mqttUrl === undefined ? undefined : gatewayUser(config.mqttUrl),

@@ -10,6 +10,8 @@ import type { Database } from "./platform/database.ts";
 import type { Log } from "./platform/log.ts";
 import { bridgeOwner, type Bridges } from "./telemetry/frames/bridges.ts";
 import { makeBirths } from "./telemetry/frames/sparkplug-births.ts";
+import { makeGatewayCounters } from "./telemetry/doors/gateway-counters.ts";
+import { makeSignIns } from "./telemetry/doors/sign-ins.jobs.ts";
 import {
   makeFrameReader,
   makeGatewayDoor,
@@ -102,14 +104,30 @@ export function openMetricsDoor({
   });
 }
 
+/** More would be no faster: each asks for one row. */
+const SIGN_INS_AT_ONCE_MAX = 4;
+
+/** A wave of devices that come back leaves connections to PostgreSQL for everybody else. */
+export function signInsAtOnce(config: Config): number {
+  return Math.min(SIGN_INS_AT_ONCE_MAX, Math.floor(config.databaseConnectionsMax / 2));
+}
+
 /** Our own MQTT gateway: frames go to ingest, commands come from the devices' room, and who was shut out is cut off. */
-export async function openGateway({ ingest, ...rooms }: Rooms & { ingest: Ingest }): Promise<{
+export async function openGateway({
+  ingest,
+  registry,
+  ...rooms
+}: Rooms & { ingest: Ingest; registry: Registry }): Promise<{
   /** Undefined where nobody may come in without TLS, or with it. */
   readonly ports: { readonly mqtt: number | undefined; readonly mqtts: number | undefined };
   close(): Promise<void>;
 }> {
   const { config, modules, database, clock, log } = rooms;
   const warn = (text: string) => (error: unknown) => log.warn({ error }, text);
+  const signIns = makeSignIns({
+    authenticate: (serial, password) => modules.credentials.authenticate(database.db, serial, password),
+    atOnce: signInsAtOnce(config),
+  });
   // First, since nobody may come in while it cannot be used.
   const files =
     config.mqttCertificate === undefined
@@ -125,12 +143,13 @@ export async function openGateway({ ingest, ...rooms }: Rooms & { ingest: Ingest
   const gateway = await makeGatewayDoor({
     ingest,
     clock,
-    authenticate: (serial, password) => modules.credentials.authenticate(database.db, serial, password),
+    authenticate: signIns.authenticate,
     bridgeOwner: (topic) => bridgeOwner(topic, bridgesOf(config)),
     onConnected: (serial) => takeover.connected(serial),
     onHere: (serial) => commandLoop.connected(serial),
     onGone: (serial) => commandLoop.disconnected(serial),
   });
+  makeGatewayCounters({ registry, gateway: () => gateway.state, signIns: () => signIns.state });
   const takeover = makeTakeover({
     database,
     clock,

@@ -47,8 +47,8 @@ export interface MqttGateway {
 }
 
 export interface GatewayOptions {
-  /** Rejecting answers "server unavailable", and the device tries again. */
-  authenticate(serial: string, password: string): Promise<boolean>;
+  /** Rejecting answers "server unavailable", and the device tries again. `caller` tells whether it still waits for the answer. */
+  authenticate(serial: string, password: string, caller: { readonly closed: boolean }): Promise<boolean>;
   /** Resolves after the commit. When it rejects, the connection ends without an acknowledgement and the device keeps the frame. */
   take(frame: GatewayFrame): Promise<unknown>;
   /** Sets aside what was published on a topic that is not the device's own, and the head of what is too large. Resolving acknowledges it. */
@@ -190,7 +190,7 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
     }),
     authenticate: (client, username, password, done) => {
       const serial = username ?? "";
-      options.authenticate(serial, password?.toString("utf8") ?? "").then(
+      options.authenticate(serial, password?.toString("utf8") ?? "", client).then(
         (known) => {
           if (known && !client.closed) signIn(client as Connection, serial);
           done(null, known);
