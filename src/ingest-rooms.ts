@@ -97,6 +97,11 @@ export function openMetricsDoor({
     findSpeaker: (serial) => modules.speakers.find(serial),
     pendingTokens: (query) => modules.devices.pendingTokens(db, query),
     activeUntil: async (id) => (await modules.credit.activeUntil(db, [id])).get(id),
+    async settings(deviceId, standing) {
+      const reportedSeconds = standing?.intervalSeconds;
+      const seconds = await modules.deviceCommands.intervalFor(rooms.database, { deviceId, reportedSeconds });
+      return seconds === undefined ? undefined : { reporting_interval: seconds };
+    },
     serialsOf: async (numbers) =>
       new Map([...(await modules.devices.findByNumbers(db, numbers))].map(([number, { serial }]) => [number, serial])),
     authorize,

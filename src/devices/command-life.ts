@@ -46,6 +46,8 @@ export type CommandEvent =
       readonly at: Date;
     }
   | { readonly kind: "confirmed"; readonly tokenCount: number; readonly at: Date }
+  /** The device reports by itself that what was asked is so, whichever way it heard of it. */
+  | { readonly kind: "in_force"; readonly detail: string; readonly at: Date }
   | { readonly kind: "time_passed"; readonly at: Date }
   | { readonly kind: "cancelled"; readonly detail: string; readonly at: Date }
   /** The device was taken out of its home: what it has is no longer this home's business. */
@@ -109,6 +111,8 @@ export function stepOf(standing: CommandStanding, event: CommandEvent): CommandS
     case "confirmed":
       if (!isOpen(state) || standing.tokenCount === null || event.tokenCount < standing.tokenCount) return undefined;
       return ends("done", `The device counts ${event.tokenCount}.`);
+    case "in_force":
+      return isOpen(state) ? ends("done", event.detail) : undefined;
     case "time_passed":
       if (!isOpen(state)) return undefined;
       if (event.at >= expiresAt) return ends("expired", null);

@@ -1,7 +1,7 @@
 import { looksLikeId, type DeviceId, type MakeId } from "../kernel/ids.ts";
 import { InvalidInput, NotAllowedNow, NotFound } from "../kernel/refusal.ts";
 import type { Clock } from "../kernel/time.ts";
-import type { Db, Tx } from "../platform/database.ts";
+import type { Database, Db, Tx } from "../platform/database.ts";
 import { isDue, KIND_SETTINGS, refuseCancel, stepOf, type CommandEvent, type CommandStep } from "./command-life.ts";
 import { commandBody, type CommandBody, type CommandKind } from "./command-payload.ts";
 import * as store from "./commands.store.ts";
@@ -72,6 +72,14 @@ export interface DeviceCommands {
    * commands, to unknown ones and repeated ones change nothing. Nothing here makes tokens or moves money.
    */
   hear(tx: Tx, heard: Heard): Promise<void>;
+  /**
+   * How often a device that asks us over HTTP should report by its open command, in seconds; undefined where none is open, or `reportedSeconds`
+   * is what it asks: that ends it as done. Devices behind HTTP have no other way to answer.
+   */
+  intervalFor(
+    database: Pick<Database, "db">,
+    device: { deviceId: DeviceId; reportedSeconds: number | undefined },
+  ): Promise<number | undefined>;
   /** Takes what is due for devices that are connected here, and leases it. */
   claim(tx: Tx, order: { serials: readonly string[]; limit: number }): Promise<readonly Command[]>;
   /** Notes what became of sendings; answers the next instant at which each has something due. */
@@ -213,6 +221,22 @@ export function makeDeviceCommands({
       });
       return (await store.find(tx, command.id)) ?? command;
     },
+    async intervalFor({ db }, { deviceId, reportedSeconds }) {
+      const open = await store.list(db, { deviceId, open: true }, { first: OPEN_LOOKED_AT });
+      const asked = open.find(({ body, expiresAt }) => body.kind === "set_interval" && expiresAt > clock.now());
+      if (asked?.body.kind !== "set_interval") return undefined;
+      const { seconds } = asked.body;
+      if (seconds !== reportedSeconds) return seconds;
+      const detail = `The device reports every ${seconds} s.`;
+      await db.transaction(async (tx) => {
+        const locked = await store.lockByIds(tx, [asked.id]);
+        await step(tx, locked, ({ serial }) => ({
+          actor: `device:${serial}`,
+          event: { kind: "in_force", detail, at: clock.now() },
+        }));
+      });
+      return undefined;
+    },
     async claim(tx, { serials, limit }) {
       const now = clock.now();
       const due = (await store.lockDue(tx, { serials, now, limit })).filter((command) => isDue(command, now));
@@ -249,6 +273,8 @@ export function makeDeviceCommands({
 
 /** Devices are machines: what they say is kept short. */
 const ANSWER_LENGTH_MAX = 200;
+/** A device has one open command of each slot, and few that have none. */
+const OPEN_LOOKED_AT = 50;
 
 function parseExpiry(kind: CommandKind, asked: Date | undefined, now: Date): Date {
   const { expiresMs, expiresMaxMs } = KIND_SETTINGS[kind];

@@ -42,8 +42,11 @@ export interface MetricsDoorDeps {
   pendingTokens(query: { number: number; count: number }): Promise<readonly string[]>;
   /** Until when the device gives light by its contract. */
   activeUntil(deviceId: DeviceId): Promise<Date | "forever" | undefined>;
-  /** What else a device of ours should be set to, such as another `base_url`. */
-  settings?(deviceId: DeviceId): Promise<Readonly<Record<string, unknown>> | undefined>;
+  /** What else a device should be set to, such as `reporting_interval`; `standing` is what it just said of itself. */
+  settings?(
+    deviceId: DeviceId,
+    standing: DeviceFrame["standing"],
+  ): Promise<Readonly<Record<string, unknown>> | undefined>;
   serialsOf(numbers: readonly number[]): Promise<ReadonlyMap<number, string>>;
   /** Throws a refusal when the caller may not read what devices told. */
   authorize(request: Request): Promise<unknown>;
@@ -171,7 +174,7 @@ async function answerFor(deps: MetricsDoorDeps, { serial, standing, wishes, answ
     activeUntil: wishes.activeUntil ? untilSeconds : undefined,
     activeSecondsLeft:
       wishes.activeSecondsLeft && untilSeconds !== undefined ? Math.max(0, untilSeconds - nowSeconds) : undefined,
-    settings: (await deps.settings?.(id)) ?? {},
+    settings: (await deps.settings?.(id, standing)) ?? {},
   };
   const isEmpty =
     content.tokens?.length === 0 &&

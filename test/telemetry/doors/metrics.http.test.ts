@@ -73,6 +73,31 @@ describe("a device request", () => {
     expect(await (await send(request)).json()).toEqual(first);
   });
 
+  test("is answered with the interval that the office asked for until the device reports it, which ends the command", async () => {
+    const serial = await newDevice();
+    const { devices, deviceCommands, database } = app.current.app;
+    const { id: deviceId } = await devices.requireBySerial(database.db, serial);
+    const { id } = await database.db.transaction((tx) =>
+      deviceCommands.ask(tx, {
+        request: { kind: "set_interval", seconds: 600 },
+        reason: "less data",
+        actor: "test",
+        deviceId,
+      }),
+    );
+    const ask = async (rc: number, interval: number): Promise<unknown> =>
+      (await send(signed({ sn: serial, rc, d: { reporting_interval: interval } }))).json();
+    const key = prepareSipKey(Buffer.from(keyOf(serial), "hex"));
+    const hash = hashHex(sipHash24(key, Buffer.from(`${serial}1{"reporting_interval":600}`)));
+    expect(await ask(1, 900)).toEqual({ st: { reporting_interval: 600 }, a: `da${hash.replace(/^0+/, "")}` });
+    expect(await ask(2, 600)).toEqual({});
+    expect(await deviceCommands.find(database.db, id)).toMatchObject({
+      state: "done",
+      detail: "The device reports every 600 s.",
+    });
+    expect(await ask(3, 900)).toEqual({});
+  });
+
   test("in CBOR is answered in CBOR", async () => {
     const serial = await newDevice();
     const token = await issueDays(serial, 7);
