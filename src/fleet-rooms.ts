@@ -50,6 +50,19 @@ function factsOf(row: Row): PlaceFacts {
 }
 
 /**
+ * The contract of the home that device `d` is in: the active one, else the one it was brought to that home for. A contract that
+ * was written off, or is paid, keeps the device's name when the device has long gone elsewhere, so the newest sale says nothing.
+ * Devices installed before movements were written go by their contracts alone. `graphql/device-access.ts` decides alike.
+ */
+const HOME_CONTRACT = sql`
+  select h.id, h.area, h.state, h.lamp_until_at, h.customer_id from credit.contracts h
+  where h.device_id = d.id and d.state in ('installed', 'repair')
+    and (h.state = 'active' or h.id = coalesce((
+      select m.contract_id from devices.movements m
+      where m.device_id = d.id and m.to_state = 'installed' and m.contract_id is not null order by m.id desc limit 1), h.id))
+  order by (h.state = 'active') desc, (h.state <> 'written_off') desc, h.sold_at desc limit 1`;
+
+/**
  * What devices, contracts and customers say of a device, for the copy beside its state. Set by set, since a question to each
  * room for each device would take a million of them longer than they stay true.
  */
@@ -62,8 +75,7 @@ async function readFacts(
       coalesce(d.place, u.place) as place, coalesce(d.latitude, u.latitude) as latitude, coalesce(d.longitude, u.longitude) as longitude,
       c.id as contract_id, case c.state when 'paid_off' then 'infinity' when 'active' then c.lamp_until_at end as active_until, d.count as tokens_issued
     from devices.devices d
-      left join lateral (
-        select id, area, state, lamp_until_at, customer_id from credit.contracts where device_id = d.id order by sold_at desc limit 1) c on true
+      left join lateral (${HOME_CONTRACT}) c on true
       left join customers.customers u on u.id = c.customer_id
     where d.number > ${after} and ${which} order by d.number limit ${limit}`);
   return rows.map(factsOf);

@@ -1,4 +1,5 @@
 import { sightOf } from "../access/access.ts";
+import type { Contract } from "../credit/credit.ts";
 import type { Device } from "../devices/devices.ts";
 import type { DeviceId } from "../kernel/ids.ts";
 import { Forbidden, InvalidInput, NotFound } from "../kernel/refusal.ts";
@@ -10,6 +11,8 @@ export const OFFICE = { roles: ["admin", "operations"] as const };
 
 /** More homes than one device ever sees. */
 const CONTRACTS_MAX = 100;
+/** More than a device is moved about while it is in one home. */
+const MOVEMENTS_MAX = 100;
 
 /** From when on a person may know what a device did; undefined: nothing of it. The office sees everything. */
 export type Since = Date | undefined;
@@ -31,16 +34,29 @@ export function sightOn(context: GraphqlContext, device: Device): Promise<Since>
   return answer;
 }
 
-async function readSight(
-  { services, db }: GraphqlContext,
-  { id, state, installedAt }: Device,
-  area: string,
-): Promise<Since> {
-  if (state === "stock") return undefined;
-  const contracts = await services.credit.list(db, { deviceId: id }, { first: CONTRACTS_MAX });
-  const newest = contracts.toSorted((left, right) => right.soldAt.getTime() - left.soldAt.getTime())[0];
-  if (newest?.area !== area) return undefined;
-  return installedAt !== null && installedAt > newest.soldAt ? installedAt : newest.soldAt;
+async function readSight(context: GraphqlContext, device: Device, area: string): Promise<Since> {
+  // Anywhere else it is in nobody's home.
+  if (device.state !== "installed" && device.state !== "repair") return undefined;
+  const home = await homeOf(context, device.id);
+  if (home?.area !== area) return undefined;
+  const { installedAt } = device;
+  return installedAt !== null && installedAt > home.soldAt ? installedAt : home.soldAt;
+}
+
+/**
+ * The contract of the home that a device is in: the active one, else the one it was brought to that home for. One that was
+ * written off or paid keeps the device's name when the device has long gone elsewhere. `fleet-rooms.ts` decides alike.
+ */
+async function homeOf({ services, db }: GraphqlContext, deviceId: DeviceId): Promise<Contract | undefined> {
+  const contracts = await services.credit.list(db, { deviceId }, { first: CONTRACTS_MAX });
+  const active = contracts.find(({ state }) => state === "active");
+  if (active !== undefined) return active;
+  const movements = await services.deviceLife.movements(db, { deviceId, first: MOVEMENTS_MAX });
+  const brought = movements.find(({ to, contractId }) => to === "installed" && contractId !== null);
+  const rank = ({ state }: Contract): number => Number(state !== "written_off");
+  return contracts
+    .filter(({ id }) => brought === undefined || id === brought.contractId)
+    .toSorted((left, right) => rank(right) - rank(left) || right.soldAt.getTime() - left.soldAt.getTime())[0];
 }
 
 /** Stock is everybody's to sell; a sold device is seen where its contract is. */

@@ -1,7 +1,9 @@
+import { sightOf } from "../access/access.ts";
 import { Forbidden } from "../kernel/refusal.ts";
 import type { FleetSummary, MapSquare } from "../telemetry/telemetry.ts";
 import { pageArguments, type Builder } from "./builder.ts";
 import { cursorNumber, parsePage, toConnection } from "./connections.ts";
+import { requireActor } from "./context.ts";
 import { areaAsked } from "./device-access.ts";
 import { defineFleetReport } from "./fleet-report.ts";
 import { defineFleetTypes, type FleetTypes } from "./fleet-types.ts";
@@ -36,16 +38,18 @@ function defineList(builder: Builder, { standing, liveness }: FleetTypes): void 
     t.field({
       type: connection,
       description:
-        "Devices with what they told last, in the order in which they came to us. Agents see their own area.",
+        "Devices with what they told last, in the order in which they came to us. Agents see those in homes of their own area.",
       args: { ...pageArguments(builder), filter: t.arg({ type: filter }) },
       resolve: async (_root, args, context) => {
         const page = parsePage(args, "fleet");
         const asked = areaAsked(context, args.filter?.area);
+        // What stands in an agent's shop told what it told in somebody's home.
+        const limited = sightOf(requireActor(context)).kind === "area";
         const rows =
           asked === "elsewhere"
             ? []
             : await context.services.fleet.list({
-                filter: { ...given(args.filter ?? {}), area: asked.area },
+                filter: { ...given(args.filter ?? {}), area: asked.area, inService: limited ? true : undefined },
                 first: page.limit,
                 after: Number(cursorNumber(page) ?? 0n),
               });

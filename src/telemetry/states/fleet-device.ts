@@ -77,6 +77,8 @@ export interface FleetFilter {
   readonly area?: string | undefined;
   readonly place?: string | undefined;
   readonly model?: string | undefined;
+  /** With a customer, or not. */
+  readonly inService?: boolean | undefined;
   readonly liveness?: Liveness | undefined;
   readonly firmwareVersion?: string | undefined;
   readonly tampered?: boolean | undefined;

@@ -116,12 +116,13 @@ export async function findDevices(
 }
 
 function conditionsOf(filter: FleetFilter, now: Date): readonly SQL[] {
-  const { search, area, place, model, liveness, firmwareVersion, tampered, battery, tokenBehind } = filter;
+  const { search, area, place, model, inService, liveness, firmwareVersion, tampered, battery, tokenBehind } = filter;
   return [
     search === undefined ? undefined : sql`p.serial like ${`${search.replace(/[\\%_]/g, "\\$&")}%`}`,
     area === undefined ? undefined : sql`p.area = ${area}`,
     place === undefined ? undefined : sql`p.place = ${place}`,
     model === undefined ? undefined : sql`p.model = ${model}`,
+    inService === undefined ? undefined : sql`p.in_service = ${inService}`,
     liveness === undefined ? undefined : sql`p.in_service and ${hasLiveness(liveness, now)}`,
     firmwareVersion === undefined ? undefined : sql`s.firmware_version = ${firmwareVersion}`,
     tampered === undefined ? undefined : tampered ? sql`s.tampered` : sql`s.tampered is not true`,
