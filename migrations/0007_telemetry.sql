@@ -33,8 +33,9 @@ create index readings_by_batch on telemetry.readings using brin (batch) with (pa
 select platform.open_to_app('telemetry.readings');
 
 -- Makes the partitions of the days from..to where they are missing. The program owns nothing, so it asks this function.
+-- It waits for its lock only briefly: behind a long read of the readings every writer would queue up after it.
 create function telemetry.ensure_days(first_day date, last_day date) returns integer
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '2s' as $$
 declare
   day date;
   made integer := 0;

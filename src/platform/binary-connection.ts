@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import { Client, type Submittable } from "pg";
 import { encodeArray, encodeCopy, everyRow, type BinaryColumn } from "./binary-rows.ts";
 
@@ -19,17 +20,35 @@ export interface BinaryConnection {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Longer than any batch takes; a server that is silent for so long is gone, though nothing ever said so. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+const KEEPALIVE_DELAY_MS = 10_000;
 /** Plans kept by name; a batch has few shapes, and a device's odd one must not fill the server's memory. */
 const STATEMENTS_MAX = 200;
 
 /** Opens a connection of its own as the role that the program works as. Rejects when the database is away. */
 export async function openBinaryConnection(url: string): Promise<BinaryConnection> {
+  const socket = new Socket();
   const client = new Client({
     connectionString: url,
+    stream: () => socket,
     application_name: "washa-ingest",
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
   });
+  /** pg's own timeout leaves the socket in use, and the statement behind it would read the answer to this one. */
+  async function inTime<Result>(answer: Promise<Result>): Promise<Result> {
+    const timer = setTimeout(() => {
+      socket.destroy(new Error(`PostgreSQL did not answer for ${String(STATEMENT_TIMEOUT_MS / 1000)} s.`));
+    }, STATEMENT_TIMEOUT_MS);
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   let isOpen = true;
   // Without a listener a broken connection would end the process; whoever waits for a statement hears of it by its promise.
   client.on("error", () => {
@@ -55,21 +74,21 @@ export async function openBinaryConnection(url: string): Promise<BinaryConnectio
   };
   return {
     async run(statement) {
-      const result: unknown = await client.query(statement);
+      const result: unknown = await inTime(client.query(statement));
       const results = (Array.isArray(result) ? result : [result]) as { rows?: Record<string, unknown>[] }[];
       return results.findLast(({ rows }) => rows !== undefined && rows.length > 0)?.rows ?? [];
     },
     async send(text, columns, order = everyRow(columns[0]?.values.length ?? 0)) {
       const values = columns.map((column) => encodeArray(column, order));
       const name = nameOf(text);
-      const { rows, rowCount } = await client.query<Record<string, unknown>>(
-        name === undefined ? { text, values } : { name, text, values },
+      const { rows, rowCount } = await inTime(
+        client.query<Record<string, unknown>>(name === undefined ? { text, values } : { name, text, values }),
       );
       return { rows, count: rowCount ?? 0 };
     },
     copy(table, columns, order) {
       const names = columns.map(({ name }) => name).join(", ");
-      return copyIn(client, `copy ${table} (${names}) from stdin (format binary)`, encodeCopy(columns, order));
+      return inTime(copyIn(client, `copy ${table} (${names}) from stdin (format binary)`, encodeCopy(columns, order)));
     },
     isOpen: () => isOpen,
     async close() {

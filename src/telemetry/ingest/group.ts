@@ -17,8 +17,8 @@ export interface Message {
   readonly raw: Pick<RawFrame, "payload" | "topic" | "receivedAtMs" | "sentBytes">;
   /** The address, or the client's name at the broker. */
   readonly source: string;
-  /** Whether its bytes are kept when something of it is refused; a source that sends nothing else is only counted. */
-  keepsRefused(): boolean;
+  /** Whether its bytes are kept when something of it is refused; undefined until that is asked. */
+  isKept: boolean | undefined;
 }
 
 /** What became of one frame. */
@@ -61,6 +61,8 @@ export interface Plan {
   /** All that is refused, and what of it is kept. */
   readonly refused: readonly Refused[];
   readonly quarantined: readonly Refused[];
+  /** Devices of which a frame was refused because it was told before. */
+  readonly replayed: readonly number[];
   readonly heard: Heard;
   readonly taken: readonly Taken[];
   readonly readings: number;
@@ -72,7 +74,16 @@ export interface Plan {
  */
 export function planGroup(
   messages: readonly Message[],
-  { known, keptDays }: { known: ReadonlyMap<number, Known>; keptDays: number },
+  {
+    known,
+    keptDays,
+    keepsRefused,
+  }: {
+    known: ReadonlyMap<number, Known>;
+    keptDays: number;
+    /** Whether the bytes of a message are kept of which something is refused; a source that sends nothing else is only counted. */
+    keepsRefused(message: Message): boolean;
+  },
 ): Plan {
   const draft: Draft = {
     parts: [],
@@ -80,6 +91,7 @@ export function planGroup(
     events: [],
     refused: [],
     quarantined: [],
+    replayed: [],
     answers: [],
     counts: new Map(),
     readings: 0,
@@ -93,7 +105,7 @@ export function planGroup(
       return planFrame(draft, { read, latest, refusals, message, keptDays });
     });
     for (const refusal of refusals) draft.refused.push({ refusal, message });
-    if (refusals.length > 0 && message.keepsRefused())
+    if (refusals.length > 0 && keepsRefused(message))
       for (const refusal of refusals) draft.quarantined.push({ refusal, message });
     return { frames, refusals };
   });
@@ -112,6 +124,7 @@ interface Draft {
   readonly events: PlacedEvent[];
   readonly refused: Refused[];
   readonly quarantined: Refused[];
+  readonly replayed: number[];
   readonly answers: { deviceNumber: number; answer: CommandAnswer }[];
   readonly counts: Map<number, number>;
   readings: number;
@@ -138,9 +151,16 @@ function planFrame(
   const placing = placeFrame(frame, { known: latest.known, receivedAtMs, keptDays });
   if (placing.kind === "refused") {
     refusals.push(placing.refusal);
+    if (placing.refusal.reason === "replayed") draft.replayed.push(device);
     return { ...read, outcome: "refused", readings: 0 };
   }
   const { shiftSeconds, isRepetition } = placing;
+  // Its readings were committed together with the counter that shows it is one. A device without a right clock would have
+  // them stored at other times now, and most ways of signing do not cover them: whoever overheard the frame could change them.
+  if (isRepetition) {
+    addFrame(latest, frame, { shiftSeconds, isRepetition, readings: [], receivedAtMs });
+    return { ...read, outcome: "repeated", readings: 0 };
+  }
   const shiftMs = shiftSeconds * 1000;
   const readings = keepPossible(frame.readings, { shiftMs, receivedAtMs, keptDays });
   if (readings.length < frame.readings.length)
@@ -156,10 +176,9 @@ function planFrame(
     const isPossible = faultOfTime(atMs, { receivedAtMs, keptDays }) === undefined;
     draft.events.push({ device, event: { ...event, atMs: isPossible ? atMs : receivedAtMs }, receivedAtMs });
   }
-  // A repetition tells them again: the first time may have ended between the commit and whoever was to hear.
   for (const answer of frame.answers) draft.answers.push({ deviceNumber: device, answer });
   if (frame.standing?.tokenCount !== undefined) draft.counts.set(device, frame.standing.tokenCount);
-  return { ...read, outcome: isRepetition ? "repeated" : "stored", readings: readings.length };
+  return { ...read, outcome: "stored", readings: readings.length };
 }
 
 interface Times {

@@ -3,7 +3,7 @@ import type { Clock } from "../../kernel/time.ts";
 import { makeTwoAges } from "../../platform/two-ages.ts";
 import type { DeviceFrame, FrameContext, FrameOutcome, FrameRefusal, RawFrame } from "../frames/frame.ts";
 import type { Heard, Message, ReadFrame, Taken } from "./group.ts";
-import { makeLane, type LaneObserver } from "./lane.jobs.ts";
+import { LaneClosed, makeLane, type LaneObserver } from "./lane.jobs.ts";
 
 export type { Heard, Taken, TakenFrame } from "./group.ts";
 
@@ -49,6 +49,7 @@ const READINGS_OF_ONE_FRAME_MAX = 40;
 /** Of one source in one minute: then its refused frames are counted and no longer kept, so that nobody fills the disk. */
 const REFUSED_KEPT_A_MINUTE = 60;
 const SOURCES_MAX = 50_000;
+const LOAD_PAUSE_MS = 500;
 const MINUTE_MS = 60_000;
 
 export function makeIngest({
@@ -84,11 +85,16 @@ export function makeIngest({
   const told: LaneObserver = {
     ...observer,
     committed(group, seconds) {
-      for (const { refusal, message } of group.refused) countRefused(refusal, message.source);
+      for (const { refusal } of group.refused) observer.setAside(refusal);
       observer.committed(group, seconds);
     },
   };
-  const open = Array.from({ length: lanes }, () => makeLane({ url, keptDays, observer: told, now, onHeard }));
+  const open = Array.from({ length: lanes }, () =>
+    makeLane({ url, keptDays, observer: told, now, onHeard, keepsRefused }),
+  );
+  /** By who sends: the last frame for which something has to be looked up. Those behind it wait, since a device's frames keep their order. */
+  const turns = new Map<string, Promise<FrameOutcome>>();
+  let isClosed = false;
   /** Messages whose device is being looked up. */
   const reading = { messages: 0, bytes: 0 };
   /** What the adapter asked for in one reading and memory did not hold. */
@@ -108,18 +114,19 @@ export function makeIngest({
     return found ?? undefined;
   }
 
-  const minuteNow = (): number => Math.floor(clock.now().getTime() / MINUTE_MS);
-
-  function keepsRefused(source: string): boolean {
-    const seen = refusedKept.get(source);
-    return seen === undefined || seen.minute !== minuteNow() || seen.count < REFUSED_KEPT_A_MINUTE;
+  /** Counted when first asked of a message, before it is committed: what comes in one group counts too. */
+  function keepsRefused(message: Message): boolean {
+    message.isKept ??= countRefused(message.source) <= REFUSED_KEPT_A_MINUTE;
+    return message.isKept;
   }
 
-  function countRefused(refusal: FrameRefusal, source: string): void {
-    const minute = minuteNow();
+  /** Messages of this source in this minute of which something was refused. */
+  function countRefused(source: string): number {
+    const minute = Math.floor(clock.now().getTime() / MINUTE_MS);
     const seen = refusedKept.get(source);
-    refusedKept.set(source, { minute, count: seen?.minute === minute ? seen.count + 1 : 1 });
-    observer.setAside(refusal);
+    const count = seen?.minute === minute ? seen.count + 1 : 1;
+    refusedKept.set(source, { minute, count });
+    return count;
   }
 
   /** The outcome, or undefined when something has to be loaded first; `missing` says what. */
@@ -135,7 +142,7 @@ export function makeIngest({
       const [serials, formats] = [[...missing.serials], [...missing.formats]];
       missing.serials.clear();
       missing.formats.clear();
-      await Promise.all([speakers.load(serials), dataFormat.load(formats)]);
+      await untilLoaded(() => Promise.all([speakers.load(serials), dataFormat.load(formats)]));
       const outcome = readOnce(raw);
       if (outcome !== undefined) return outcome;
     }
@@ -146,17 +153,52 @@ export function makeIngest({
     return { ok: false, refusal: { reason: "wrong_schema", serial: raw.serial, detail } };
   }
 
-  async function takeSlowly(raw: RawFrame, source: string, options: TakeOptions | undefined): Promise<Taken> {
+  /** While the database is away, what asks it waits as what is written does. */
+  async function untilLoaded(load: () => Promise<unknown>): Promise<void> {
+    for (;;) {
+      try {
+        await load();
+        return;
+      } catch (error) {
+        observer.waiting(error);
+        if (isClosed) throw new LaneClosed();
+        await new Promise((resolve) => setTimeout(resolve, LOAD_PAUSE_MS));
+      }
+    }
+  }
+
+  /** Reads behind what `before` still looks up, or looks up by itself. */
+  function takeInTurn(
+    raw: RawFrame,
+    before: Promise<unknown> | undefined,
+    { source, options }: { source: string; options: TakeOptions | undefined },
+  ): Promise<Taken> {
+    const sender = senderOf(raw, source);
     reading.messages += 1;
     reading.bytes += raw.payload.length;
-    let outcome: FrameOutcome;
-    try {
-      outcome = await readAgain(raw);
-    } finally {
+    const turn =
+      before === undefined
+        ? readAgain(raw)
+        : before.then(
+            () => readOnce(raw) ?? readAgain(raw),
+            () => readOnce(raw) ?? readAgain(raw),
+          );
+    turns.set(sender, turn);
+    const ended = (): void => {
       reading.messages -= 1;
       reading.bytes -= raw.payload.length;
-    }
-    return await store(raw, outcome, { source, options });
+      if (turns.get(sender) === turn) turns.delete(sender);
+    };
+    return turn.then(
+      (outcome) => {
+        ended();
+        return store(raw, outcome, { source, options });
+      },
+      (error: unknown) => {
+        ended();
+        throw error;
+      },
+    );
   }
 
   /** Joins the next commit. One promise a message: at a hundred thousand a second each more of them is felt. */
@@ -168,8 +210,8 @@ export function makeIngest({
     if (outcome.ok && options?.admit !== undefined) options.admit(outcome.frames);
     const message = messageOf(raw, outcome, source);
     const { frames, refusals } = message;
-    if (frames.length === 0 && !message.keepsRefused()) {
-      for (const refusal of refusals) countRefused(refusal, source);
+    if (frames.length === 0 && !keepsRefused(message)) {
+      for (const refusal of refusals) observer.setAside(refusal);
       return Promise.resolve({ frames: [], refusals });
     }
     const laneAt = (frames[0]?.device ?? 0) % open.length;
@@ -179,8 +221,7 @@ export function makeIngest({
   }
 
   function messageOf(raw: RawFrame, outcome: FrameOutcome, source: string): Message {
-    if (!outcome.ok)
-      return { frames: [], refusals: [outcome.refusal], raw, source, keepsRefused: () => keepsRefused(source) };
+    if (!outcome.ok) return { frames: [], refusals: [outcome.refusal], raw, source, isKept: undefined };
     const refusals = [...(outcome.setAside ?? [])];
     const frames: ReadFrame[] = [];
     for (const frame of outcome.frames) {
@@ -188,7 +229,7 @@ export function makeIngest({
       if (speaker === undefined) refusals.push(unknownDevice(frame.serial));
       else frames.push({ device: speaker.number, frame });
     }
-    return { frames, refusals, raw, source, keepsRefused: () => keepsRefused(source) };
+    return { frames, refusals, raw, source, isKept: undefined };
   }
 
   /** Devices of one message in different lanes: each part is committed by its own. */
@@ -235,17 +276,26 @@ export function makeIngest({
     take(raw, source, options) {
       if (isFull(raw)) return Promise.reject(new IngestFull());
       return attempt(() => {
-        const outcome = readOnce(raw);
-        return outcome === undefined ? takeSlowly(raw, source, options) : store(raw, outcome, { source, options });
+        const before = turns.size === 0 ? undefined : turns.get(senderOf(raw, source));
+        const outcome = before === undefined ? readOnce(raw) : undefined;
+        return outcome === undefined
+          ? takeInTurn(raw, before, { source, options })
+          : store(raw, outcome, { source, options });
       });
     },
     setAside: (raw, refusal, source) =>
       isFull(raw) ? Promise.reject(new IngestFull()) : attempt(() => store(raw, { ok: false, refusal }, { source })),
     inFlight,
     async close() {
+      isClosed = true;
       await Promise.all(open.map((lane) => lane.close()));
     },
   };
+}
+
+/** Whose frames keep their order. */
+function senderOf({ serial }: RawFrame, source: string): string {
+  return serial ?? source;
 }
 
 /** A device that was taken out of service is nobody any more. */

@@ -69,6 +69,13 @@ export async function begin(connection: BinaryConnection): Promise<number> {
   return Number(row?.["batch"]);
 }
 
+/** What became of the transaction of this number: "committed", "aborted" or "in progress"; undefined when it is too long ago to know. */
+export async function transactionStatus(connection: BinaryConnection, batch: number): Promise<string | undefined> {
+  const [row] = await connection.run(`select pg_xact_status('${String(batch)}'::xid8) as status`);
+  const status = row?.["status"];
+  return typeof status === "string" ? status : undefined;
+}
+
 /**
  * Writes the readings. Rows that cannot be there yet are copied; the others are inserted where they are missing, which takes
  * three times as long. Throws 23505 when a row was there after all and 23514 when a partition is missing.

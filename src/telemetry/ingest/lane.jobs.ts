@@ -7,6 +7,7 @@ import {
   begin,
   ensureDays,
   findKnown,
+  transactionStatus,
   writeEvents,
   writeQuarantine,
   writeReadings,
@@ -68,13 +69,16 @@ export function makeLane({
   url,
   keptDays,
   onHeard,
+  keepsRefused,
   observer,
   now,
 }: {
   url: string;
   keptDays: number;
-  /** Before anybody is acknowledged; when it fails the group is written once more, which finds everything there. */
+  /** After the commit and before anybody is acknowledged; when it fails it is called again. */
   onHeard(heard: Heard): Promise<void>;
+  /** Whether the bytes of a message are kept of which something is refused. Asked again of the same message, it says the same. */
+  keepsRefused(message: Message): boolean;
   observer: LaneObserver;
   /** Monotonic milliseconds, to measure commits by. */
   now(): number;
@@ -110,39 +114,75 @@ export function makeLane({
     return found;
   }
 
-  async function writeOnce(messages: readonly Message[], allDoubtful: boolean): Promise<readonly Taken[]> {
+  /** Decides the group. What is remembered of a device may be out of date where somebody reset its replay guard: then the database is asked. */
+  async function planOf(open: BinaryConnection, messages: readonly Message[]): Promise<Plan> {
+    const plan = planGroup(messages, { known: await knownOf(open, messages), keptDays, keepsRefused });
+    const doubted = plan.replayed.filter((device) => known.get(device) !== undefined);
+    if (doubted.length === 0) return plan;
+    for (const device of doubted) known.delete(device);
+    return planGroup(messages, { known: await knownOf(open, messages), keptDays, keepsRefused });
+  }
+
+  async function commitOnce(messages: readonly Message[], allDoubtful: boolean): Promise<Plan> {
     const open = await connected();
-    const plan = planGroup(messages, { known: await knownOf(open, messages), keptDays });
+    const plan = await planOf(open, messages);
     const block = buildBlock(plan.parts, { allDoubtful });
     const startedAt = now();
-    let isBegun = false;
+    let batch: number | undefined;
+    let isCommitting = false;
     try {
       const missing = [...block.days].filter((day) => !days.has(day));
       await ensureDays(open, missing);
       for (const day of missing) days.add(day);
-      isBegun = true;
-      const batch = await begin(open);
+      batch = await begin(open);
       if (block.count > 0) await writeReadings(open, block, batch);
       if (plan.latests.size > 0) await writeStates(open, [...plan.latests.values()]);
       await writeEvents(open, plan.events);
       await writeQuarantine(open, plan.quarantined);
+      isCommitting = true;
       await open.run("commit");
     } catch (error) {
       for (const device of plan.latests.keys()) known.delete(device);
-      if (isBegun && open.isOpen()) await open.run("rollback").catch(() => open.close());
-      throw error;
+      if (open.isOpen()) await open.run("rollback").catch(() => open.close());
+      const isCommitted = isCommitting && !open.isOpen() && batch !== undefined && (await hasCommitted(batch));
+      if (!isCommitted) throw error;
     }
     for (const [device, after] of knownAfter(plan)) known.set(device, after);
-    await tell(plan.heard);
     observer.committed(plan, (now() - startedAt) / 1000);
-    return plan.taken;
+    return plan;
   }
 
-  /** Tells what is new: most frames repeat the count of the one before. */
+  /**
+   * What became of a commit whose answer never came. Written once more, its frames would be found told before, and what was
+   * stored would be set aside as a replay.
+   */
+  async function hasCommitted(batch: number): Promise<boolean> {
+    for (let failures = 0; ; failures++) {
+      if (isClosed) throw new LaneClosed();
+      try {
+        const status = await transactionStatus(await connected(), batch);
+        if (status !== "in progress") return status === "committed";
+      } catch (error) {
+        observer.waiting(error);
+      }
+      await pauseAfter(failures);
+    }
+  }
+
+  /** Tells what is new: most frames repeat the count of the one before. The group is committed, so only this is tried again. */
   async function tell({ answers, counts: given }: Heard): Promise<void> {
     const changed = given.filter(({ deviceNumber, tokenCount }) => counts.get(deviceNumber) !== tokenCount);
     if (answers.length === 0 && changed.length === 0) return;
-    await onHeard({ answers, counts: changed });
+    for (let failures = 0; ; failures++) {
+      try {
+        await onHeard({ answers, counts: changed });
+        break;
+      } catch (error) {
+        observer.waiting(error);
+        if (isClosed) throw new LaneClosed();
+        await pauseAfter(failures);
+      }
+    }
     for (const { deviceNumber, tokenCount } of changed) counts.set(deviceNumber, tokenCount);
   }
 
@@ -151,18 +191,25 @@ export function makeLane({
     let allDoubtful = false;
     for (let failures = 0; ; failures++) {
       if (isClosed && failures > 0) throw new LaneClosed();
+      let plan: Plan;
       try {
-        return await writeOnce(messages, allDoubtful);
+        plan = await commitOnce(messages, allDoubtful);
       } catch (error) {
+        if (error instanceof LaneClosed) throw error;
         const state = sqlStateOf(error) ?? "";
         if (state === UNIQUE_VIOLATION && !allDoubtful) allDoubtful = true;
-        else if (state === CHECK_VIOLATION && days.size > 0) days.clear();
-        else if (OF_VALUES.test(state)) return await writeApart(messages, error);
+        else if (state === CHECK_VIOLATION && days.size > 0) {
+          days.clear();
+          if (failures > 0) await pauseAfter(failures);
+        } else if (OF_VALUES.test(state)) return await writeApart(messages, error);
         else {
           observer.waiting(error);
-          await pause(Math.min(PAUSE_MIN_MS * 2 ** Math.min(failures, 10), PAUSE_MAX_MS));
+          await pauseAfter(failures);
         }
+        continue;
       }
+      await tell(plan.heard);
+      return plan.taken;
     }
   }
 
@@ -179,9 +226,9 @@ export function makeLane({
     return await write([{ ...only, frames: [], refusals: [...only.refusals, refusedByDatabase(only, error)] }]);
   }
 
-  function pause(millis: number): Promise<void> {
+  function pauseAfter(failures: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, millis);
+      const timer = setTimeout(resolve, Math.min(PAUSE_MIN_MS * 2 ** Math.min(failures, 10), PAUSE_MAX_MS));
       endPause = () => {
         clearTimeout(timer);
         resolve();

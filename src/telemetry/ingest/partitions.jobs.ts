@@ -46,10 +46,20 @@ export function makePartitionKeeper({
     return indexed;
   }
 
+  /** A long read holds the readings' lock; three days ahead there is time until the next round. */
+  async function makeAhead(today: ReturnType<typeof localDateOf>): Promise<number> {
+    try {
+      return await ensureDays(db, { from: today, to: addDays(today, DAYS_AHEAD) });
+    } catch (error) {
+      if (sqlStateOf(error) !== LOCK_NOT_AVAILABLE) throw error;
+      return 0;
+    }
+  }
+
   async function once(): ReturnType<PartitionKeeper["once"]> {
     const now = clock.now();
     const today = localDateOf(now, "UTC");
-    const made = await ensureDays(db, { from: today, to: addDays(today, DAYS_AHEAD) });
+    const made = await makeAhead(today);
     const indexed = await indexOver(addDays(today, 1 - INDEXED_AFTER_DAYS));
     // A reading of the last kept day may still come today, hence one more.
     const dropped = await dropDaysBefore(db, addDays(today, -keptDays - 1));

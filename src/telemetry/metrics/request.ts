@@ -90,7 +90,9 @@ function readOne(
   }
   const format = findFormat(envelope, context, formats);
   if (!format.ok) return format;
-  const baseSeconds = envelope.collectedAt ?? envelope.timestamp ?? nowSeconds ?? raw.receivedAtMs / 1_000;
+  // By the clock that the rows are counted from: an intermediary's, where there was one, may be right when the device's is not.
+  const sentAtSeconds = envelope.collectedAt ?? envelope.timestamp;
+  const baseSeconds = sentAtSeconds ?? nowSeconds ?? raw.receivedAtMs / 1_000;
   const row = makeRowSink();
   const draft = makeStandingDraft();
   const wrong = envelope.data === undefined ? undefined : putData({ row, draft }, envelope.data, format.got);
@@ -103,7 +105,7 @@ function readOne(
     ok: true,
     got: {
       serial,
-      sentAtMs: envelope.timestamp === undefined ? undefined : envelope.timestamp * 1_000,
+      sentAtMs: sentAtSeconds === undefined ? undefined : sentAtSeconds * 1_000,
       readings: current === undefined ? history.readings : joinCurrent(history.readings, current, row),
       standing: finishStanding(draft, dataAtMs),
       events: [],

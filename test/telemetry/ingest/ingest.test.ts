@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openClient } from "../../../src/platform/database.ts";
 import { jsonbText } from "../../../src/telemetry/ingest/block.ts";
 import { useDatabase } from "../../support/database.ts";
-import { makeIngestWorld, signed, START } from "./ingest-world.ts";
+import { countSigned, makeIngestWorld, signed, START, startCuttingProxy } from "./ingest-world.ts";
 
 const database = useDatabase();
 let world: ReturnType<typeof makeIngestWorld>;
@@ -127,6 +127,43 @@ describe("replays", () => {
     await other.ingest.close();
   });
 
+  test("a guard that an operator reset lets the device begin anew at once, whatever the gateway remembers", async () => {
+    const serial = await newDevice();
+    await take(serial, signed({ sn: serial, rc: 100, d: { tc: 1 } }));
+    await database.current.db.execute(sql`
+      update telemetry.states set request_timestamp = null, request_count = null
+      where device = (select number from devices.devices where serial = ${serial})`);
+    expect((await take(serial, signed({ sn: serial, rc: 1, d: { tc: 2 } }))).frames[0]?.outcome).toBe("stored");
+    expect(await stateOf(serial)).toMatchObject({ request_count: "1", token_count: 2 });
+  });
+
+  test("the last frame once more stores nothing: not at another time, and not what somebody else put into it", async () => {
+    const serial = await newDevice();
+    const heardBefore = world.heard.length;
+    const request = { sn: serial, rc: 7, d: { tc: 3, battery_voltage: 12 } };
+    await take(serial, countSigned(request));
+    world.clock.advance(40_000);
+    expect((await take(serial, countSigned(request))).frames[0]?.outcome).toBe("repeated");
+    const altered = countSigned({ ...request, d: { tc: 900, battery_voltage: 5 }, hd: [{ battery_voltage: 4 }] });
+    expect((await take(serial, altered)).frames[0]?.outcome).toBe("repeated");
+    expect(await readingsOf(serial)).toMatchObject([{ battery_voltage_v: 12 }]);
+    expect(await stateOf(serial)).toMatchObject({ token_count: 3, battery_voltage_v: 12 });
+    expect(world.heard.slice(heardBefore).flatMap(({ counts }) => counts.map(({ tokenCount }) => tokenCount))).toEqual([
+      3,
+    ]);
+    world.clock.advance(-40_000);
+  });
+
+  test("frames of one device keep their order while something of the first has to be looked up", async () => {
+    const [serial, accessory] = [await newDevice(), await newDevice()];
+    const cold = makeIngestWorld(database.current);
+    const first = signed({ sn: serial, rc: 1, d: { tc: 1 }, acc: [signed({ sn: accessory, rc: 1, d: { tc: 1 } })] });
+    const rest = [2, 3].map((rc) => signed({ sn: serial, rc, d: { tc: rc } }));
+    const taken = await Promise.all([first, ...rest].map((one) => cold.ingest.take(cold.frame(serial, one), "cold")));
+    expect(taken.flatMap(({ frames }) => frames.map(({ outcome }) => outcome))).toEqual(Array(4).fill("stored"));
+    await cold.ingest.close();
+  });
+
   test("a frame of the same batch sees what those before it did", async () => {
     const serial = await newDevice();
     const outcomes = await Promise.all(
@@ -151,6 +188,14 @@ describe("clocks", () => {
     const rows = await readingsOf(serial);
     expect(rows.map(({ at }) => at)).toEqual(["2026-03-02T05:45:00", "2026-03-02T06:00:00"]);
     world.clock.moveTo(START);
+  });
+
+  test("what an intermediary collected goes by its clock where the device's is wrong", async () => {
+    const serial = await newDevice();
+    const at = nowSeconds() - 60;
+    const body = { sn: serial, ts: 1_262_304_000, dct: at, d: { battery_voltage: 12 }, hd: [{ battery_voltage: 11 }] };
+    expect((await take(serial, body)).refusals).toEqual([]);
+    expect((await readingsOf(serial)).map((row) => row.at)).toEqual(["2026-03-02T05:59:00"]);
   });
 
   test("a reading of next year without a sending time is set aside, and the others of its frame are kept", async () => {
@@ -214,18 +259,56 @@ test("a thousand frames of many devices at once are stored once each, in a few c
   expect(counts).toEqual(names.map(() => 50));
 });
 
-test("a database that ends our connections costs nobody a frame: it waits and is stored once", async () => {
+test("a database that ends our connections costs nobody a frame: it waits, is stored once, and is not taken for a replay", async () => {
   const serial = await newDevice();
+  const refusedBefore = world.refused.length;
   const admin = openClient(database.url, 1);
   for (let round = 0; round < 5; round++) {
     const sent = Promise.all(
-      Array.from({ length: 40 }, (_, at) =>
-        take(serial, { sn: serial, ts: nowSeconds() - 1_000 + round * 40 + at, d: { tc: 1, battery_voltage: 12 } }),
-      ),
+      Array.from({ length: 40 }, (_, at) => {
+        const ts = nowSeconds() - 1_000 + round * 40 + at;
+        return take(serial, signed({ sn: serial, ts, d: { tc: 1, battery_voltage: 12 } }));
+      }),
     );
     await admin`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'washa-ingest' and datname = current_database()`;
     await sent;
   }
   await admin.end();
   expect(await readingsOf(serial)).toHaveLength(200);
+  expect(world.refused.length).toBe(refusedBefore);
+});
+
+test("a commit whose answer is lost is not written again: what it stored is no replay of itself", async () => {
+  const serial = await newDevice();
+  const proxy = await startCuttingProxy(database.url, 2);
+  const lane = makeIngestWorld(database.current, { ingestUrl: proxy.url });
+  for (let rc = 1; rc <= 8; rc += 2) {
+    const taken = await Promise.all(
+      [rc, rc + 1].map((one) =>
+        lane.ingest.take(
+          lane.frame(serial, signed({ sn: serial, ts: nowSeconds() + one, rc: one, d: { battery_voltage: 12 } })),
+          "far",
+        ),
+      ),
+    );
+    expect(taken.map(({ frames }) => frames[0]?.outcome)).toEqual(["stored", "stored"]);
+  }
+  expect(proxy.made).toBe(2);
+  expect(lane.refused).toEqual([]);
+  expect(await readingsOf(serial)).toHaveLength(8);
+  await lane.ingest.close();
+  await proxy.close();
+});
+
+test("whoever should hear of an answer and fails is told again, and the frames stay stored", async () => {
+  const serial = await newDevice();
+  const refusedBefore = world.refused.length;
+  world.deaf.push(new Error("deaf once"), new Error("deaf twice"));
+  const taken = await Promise.all(
+    [1, 2].map((rc) => take(serial, signed({ sn: serial, rc, d: { tc: rc, battery_voltage: 12 } }))),
+  );
+  expect(taken.map(({ frames }) => frames[0]?.outcome)).toEqual(["stored", "stored"]);
+  expect(world.heard.at(-1)?.counts).toMatchObject([{ tokenCount: 2 }]);
+  expect(world.refused.length).toBe(refusedBefore);
+  expect(world.deaf).toEqual([]);
 });
