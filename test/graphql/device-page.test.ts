@@ -116,6 +116,18 @@ describe("a line of readings", () => {
     }
   });
 
+  test("of a young device is as fine over a year as over the days it has lived", async () => {
+    const lamp = await office.sellLamp();
+    await office.measure(
+      lamp.number,
+      Array.from({ length: 300 }, (_, at) => 12 + (at % 10) / 10),
+    );
+    const from = new Date(graphql.clock.now().getTime() - 365 * DAY_MS).toISOString();
+    const { data } = await people.office.ask(SERIES, { serial: lamp.serial, points: 120, from });
+    expect(pointsOf(data).length).toBeGreaterThan(100);
+    expect(pointsOf(data).length).toBeLessThanOrEqual(120);
+  });
+
   test("of more than 2,000 points is refused, and each point counts against the limit of a request", async () => {
     const lamp = await office.sellLamp();
     const { data } = await people.office.ask(SERIES, { serial: lamp.serial, points: 2_001 });

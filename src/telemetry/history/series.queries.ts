@@ -49,8 +49,15 @@ export function makeSeriesQueries({ db, history }: { db: Db; history: History })
       const stretches = stretchesOf(query, await readKeptFrom(db));
       const points: Point[] = [];
       let missingBeforeMs: number | undefined;
+      // What the older days do not use, the newer ones get: a device that is young, or whose history is away, has a full line too.
+      let allowed = 0;
       for (const stretch of stretches) {
-        const part = { ...query, ...stretch, pointsMax: pointsFor(stretch, stretches, query.pointsMax) };
+        allowed += pointsFor(stretch, stretches, query.pointsMax);
+        const part = {
+          ...query,
+          ...stretch,
+          pointsMax: Math.max(3, Math.min(allowed, query.pointsMax) - points.length),
+        };
         try {
           points.push(...(await (stretch.store === "recent" ? readRecent(db, part) : readHistory(history, part))));
         } catch (error) {
