@@ -4,8 +4,7 @@ create table telemetry.history_bookmark (
   only_one boolean primary key default true check (only_one),
   source_id uuid not null default gen_random_uuid(),  -- names this database to a history, which follows one only
   history_id uuid,                                    -- the history it fills; null before the first time
-  -- Transaction numbers are a cluster's own: a dump that was restored elsewhere carries numbers that mean nothing there.
-  system_identifier text,
+  numbering text,                                     -- telemetry.numbering_now() when `done` was counted
   done bigint not null default 0,                     -- every transaction up to this one is in history
   range_to bigint,                                    -- the range (done, range_to] is on its way
   range_rows bigint,
@@ -19,6 +18,18 @@ create table telemetry.history_bookmark (
 );
 insert into telemetry.history_bookmark default values;
 select platform.open_to_app('telemetry.history_bookmark');
+
+-- Where transaction numbers come from. They are a cluster's own, and one that was set back to an earlier moment, or whose standby
+-- took over, gives them twice: its timeline tells (a standby that has just taken over has it in its recovery first). A dump that
+-- was restored, or a database that was copied, in the same cluster is told by the numbers of the database and of this table.
+create function telemetry.numbering_now() returns text
+language sql stable set search_path = '' as $$
+  select concat_ws('/', s.system_identifier, greatest(c.timeline_id, r.min_recovery_end_timeline), d.oid,
+    'telemetry.history_bookmark'::regclass::oid)
+  from pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r, pg_catalog.pg_database d
+  where d.datname = current_database()
+$$;
+grant execute on function telemetry.numbering_now to washa_app;
 
 -- Days that are compared with history row by row and completed: after a restore, for a new history, or as a person asks.
 create table telemetry.history_fills (
@@ -53,8 +64,8 @@ begin
 end $$;
 
 -- Drops day partitions before the day, but only those that history holds: no reading in them is beyond the bookmark and no fill
--- of them is open. Each is locked before it is looked at, so a late reading cannot slip in between. Stops, without fault, at
--- the first lock it does not get in two seconds; the next run goes on there.
+-- of them is open, and the bookmark was counted in these numbers. Each is locked before it is looked at, so a late reading
+-- cannot slip in between. Stops, without fault, at the first lock it does not get in two seconds; the next run goes on there.
 create function telemetry.drop_followed_days(first_kept date) returns integer
 language plpgsql security definer set search_path = '' set lock_timeout = '2s' as $$
 declare
@@ -73,7 +84,8 @@ begin
   loop
     begin
       execute format('lock table telemetry.%I in access exclusive mode', name);
-      select b.done into reached from telemetry.history_bookmark b where b.history_id is not null;
+      select b.done into reached from telemetry.history_bookmark b
+        where b.history_id is not null and b.numbering = telemetry.numbering_now();
       if reached is null or exists (select from telemetry.history_fills f where f.day = held_day and f.filled_at is null)
       then continue; end if;
       execute format('select exists (select from telemetry.%I where batch > $1)', name) into is_behind using reached;

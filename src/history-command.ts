@@ -177,8 +177,9 @@ async function backfill({
       if (step.kind === "elsewhere") await new Promise((done) => setTimeout(done, WATCH_PAUSE_MS));
     }
     bar.end();
+    // Not that both are the same: after a restore history may know more.
     print(
-      `${String(days.length)} days are the same in PostgreSQL and history. Copied here: ${String(copied)} readings.`,
+      `History holds what PostgreSQL holds of ${String(days.length)} days. Copied here: ${String(copied)} readings.`,
     );
   } finally {
     await follower.stop();

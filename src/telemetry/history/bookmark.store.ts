@@ -1,4 +1,5 @@
 import type postgres from "postgres";
+import type { Numbering } from "./numbering.ts";
 import type { Range } from "./range.ts";
 
 /**
@@ -17,9 +18,9 @@ export interface Flight extends Range {
 export interface Bookmark {
   readonly sourceId: string;
   readonly historyId: string | undefined;
-  /** Of the cluster that `done` was counted in, and of the one that is asked now. */
-  readonly systemIdentifier: string | undefined;
-  readonly systemIdentifierNow: string;
+  /** The one that `done` was counted in, and the one that goes on now. */
+  readonly numbering: Numbering | undefined;
+  readonly numberingNow: Numbering;
   readonly done: bigint;
   readonly flight: Flight | undefined;
   readonly rowsCopied: number;
@@ -32,8 +33,8 @@ export class LockLost extends Error {}
 interface BookmarkRow {
   readonly source_id: string;
   readonly history_id: string | null;
-  readonly system_identifier: string | null;
-  readonly now_identifier: string;
+  readonly numbering: string | null;
+  readonly numbering_now: string;
   readonly done: string;
   readonly range_to: string | null;
   readonly range_rows: string | null;
@@ -53,16 +54,16 @@ export async function takeLock(link: Link): Promise<number | undefined> {
 
 export async function readBookmark(link: Link): Promise<Bookmark> {
   const [row] = await link<BookmarkRow[]>`
-    select b.source_id, b.history_id, b.system_identifier, c.system_identifier::text as now_identifier,
-      b.done::text, b.range_to::text, b.range_rows::text, b.token, b.attempt, b.is_repairing, b.rows_copied::text, b.moved_at
-    from telemetry.history_bookmark b, pg_control_system() c`;
+    select b.source_id, b.history_id, b.numbering, telemetry.numbering_now() as numbering_now, b.done::text,
+      b.range_to::text, b.range_rows::text, b.token, b.attempt, b.is_repairing, b.rows_copied::text, b.moved_at
+    from telemetry.history_bookmark b`;
   if (row === undefined) throw new Error("The bookmark of history is missing; the migrations make it.");
   const done = BigInt(row.done);
   return {
     sourceId: row.source_id,
     historyId: row.history_id ?? undefined,
-    systemIdentifier: row.system_identifier ?? undefined,
-    systemIdentifierNow: row.now_identifier,
+    numbering: row.numbering ?? undefined,
+    numberingNow: row.numbering_now,
     done,
     flight:
       row.range_to === null || row.token === null
@@ -148,18 +149,23 @@ export const endFlight = (
     moved_at: ended.at,
   });
 
-/** Binds this database to a history. With `fills`, every day that PostgreSQL holds is compared with it first. */
+/**
+ * Binds this database to a history. With `fills`, every day that PostgreSQL holds is compared with it first. With `done`, the
+ * bookmark is set there, and what a dump brought of numbers beyond it is set to zero, below every bookmark; in one transaction
+ * with the binding, since such readings are found by the comparison alone.
+ */
 export async function bind(
   link: Link,
   pid: number,
-  bound: { historyId: string; systemIdentifier: string; at: Date; fills: boolean; done?: bigint },
+  bound: { historyId: string; numbering: Numbering; at: Date; fills: boolean; done?: bigint },
 ): Promise<void> {
   await link`begin`;
   try {
     if (bound.fills) await askForAllDays(link, bound.at);
+    if (bound.done !== undefined) await clearForeignNumbers(link, bound.done);
     await change(link, pid, {
       history_id: bound.historyId,
-      system_identifier: bound.systemIdentifier,
+      numbering: bound.numbering,
       ...(bound.done === undefined
         ? {}
         : {
@@ -198,7 +204,6 @@ export async function holdsForeignNumbers(link: Link): Promise<boolean> {
   return row?.found ?? false;
 }
 
-/** Sets the numbers beyond `done` that came with a dump to zero, below every bookmark. */
-export async function clearForeignNumbers(link: Link, done: bigint): Promise<void> {
+async function clearForeignNumbers(link: Link, done: bigint): Promise<void> {
   await link.unsafe(`update telemetry.readings set batch = 0 where batch > ${done.toString()} and ${IS_FOREIGN}`);
 }

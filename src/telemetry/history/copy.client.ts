@@ -67,6 +67,28 @@ export async function removeRange(client: ClickHouseClient, topology: Topology, 
   });
 }
 
+/**
+ * Sets numbers beyond `done` to zero: they are of another numbering, and the ones that come next must not meet them. A column
+ * is rewritten, where it has any; cut off by the time a request may take, it goes on, and the next try waits for it.
+ */
+export async function forgetNumbersBeyond(client: ClickHouseClient, topology: Topology, done: bigint): Promise<void> {
+  const count = async (): Promise<string | undefined> => {
+    const [row] = await rowsOf<{ rows: string }>(client, {
+      query: `select toString(count()) as rows from ${tableName(topology, "readings")} where batch > ${done.toString()}`,
+    });
+    return row?.rows;
+  };
+  if ((await count()) === "0") return;
+  await client.command({
+    query: `alter table ${localTableName(topology, "readings")} ${onCluster(topology)}
+      update batch = 0 where batch > ${done.toString()}`,
+    clickhouse_settings: { mutations_sync: "2" },
+  });
+  const left = await count();
+  if (left !== "0")
+    throw new Error(`History still holds ${String(left)} readings with numbers of another cluster. Try again.`);
+}
+
 const ROLLUPS = [
   { table: "hours", day: "toDate(hour)" },
   { table: "days", day: "day" },

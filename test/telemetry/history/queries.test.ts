@@ -4,8 +4,6 @@ import { describe, expect, test } from "vitest";
 import { DAY_MS, HOUR_MS, makeManualClock, MINUTE_MS } from "../../../src/kernel/time.ts";
 import { isChdbInstalled } from "../../../src/platform/history/chdb-engine.ts";
 import { HistoryAway, openHistory } from "../../../src/platform/history/history.ts";
-import { bindAnew, NotOurHistory } from "../../../src/telemetry/history/binding.client.ts";
-import { takeLock } from "../../../src/telemetry/history/bookmark.store.ts";
 import { rowsOf } from "../../../src/telemetry/history/copy.client.ts";
 import {
   bucketMs,
@@ -213,21 +211,5 @@ describe.skipIf(!isChdbInstalled())("history's answers (need the optional packag
     await close();
     await follow();
     expect(await count("readings")).toBe(before);
-  });
-
-  test("a database restored into another cluster is not followed until a person says so; then nothing is doubled", async () => {
-    const before = await count("readings");
-    await database.current.db.execute(sql`update telemetry.history_bookmark set system_identifier = '1'`);
-    // As a restore does: the numbers are another cluster's.
-    await database.current.db.execute(sql`update telemetry.readings set batch = 4000000000 + batch`);
-    await expect(follow()).rejects.toThrow(NotOurHistory);
-    const { link, close } = await connectLink(database.url);
-    const pid = await takeLock(link);
-    await bindAnew({ link, pid: pid ?? 0 }, { history: history.current, clock, makeToken: randomUUID });
-    await close();
-    await writeDevice(4);
-    await follow();
-    expect(await count("readings")).toBe(before + 576);
-    expect(await count("hours")).toBe(before + 576);
   });
 });
