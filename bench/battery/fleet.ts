@@ -89,7 +89,7 @@ export function judgeBattery(seed: number, weeksMax: number): JudgedBattery {
         volts: told.batteryVoltageV,
         amperes: told.batteryCurrentA,
         temperatureC: told.batteryTemperatureC,
-        panelA: told.panelCurrentA,
+        panelA: told.panelPowerW / told.batteryVoltageV,
         loadA: told.loadCurrentA,
       };
       raw.push(sample);

@@ -15,11 +15,12 @@ export interface TrendState {
 
 /**
  * One step of the local linear trend by Kalman's filter (Harvey 1989, Forecasting, Structural Time Series Models and the
- * Kalman Filter, section 2.3): the level moves by the slope, both wander a little, and what was observed in the step pulls
+ * Kalman Filter): the level moves by the slope, both wander a little, and what was observed in the step pulls
  * them. Without an observation the state only grows less certain.
  *
  * An observation many deviations away is weighed less, not thrown away: its variance grows with the square of its
- * distance beyond three deviations (Huber's idea), so that one bad week cannot turn a trend and ten good ones can.
+ * distance beyond three deviations, so its pull on the level shrinks as it lies further out (a redescending weight, of our own
+ * making; Huber's pull would stay constant). One bad week cannot turn a trend, and ten good ones can.
  */
 export function filterTrend(
   before: TrendState,

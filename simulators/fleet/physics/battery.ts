@@ -7,7 +7,8 @@ export interface Battery {
   /**
    * Takes or gives for some hours and ages by it.
    *
-   * @returns the amperes that really flowed: the charger holds the voltage, so a full battery takes less than is offered.
+   * @returns the amperes that really flowed: the charger holds the voltage, so a full battery takes less than is offered, and an
+   * empty one gives less than is asked.
    */
   live(step: { readonly offeredA: number; readonly hours: number; readonly temperatureC: number }): number;
   voltage(): number;
@@ -34,8 +35,8 @@ interface BatteryOptions {
 const MONTH_HOURS = 730;
 
 /** The shape of a resistance that rises as the battery empties, and more so as it cools. */
-function resistanceFactor(charge: number, temperatureC: number): number {
-  return (1 + 0.6 * Math.exp(-charge / 0.12)) * Math.exp(0.02 * (25 - temperatureC));
+function resistanceFactor(charge: number, coldness: number): number {
+  return (1 + 0.6 * Math.exp(-charge / 0.12)) * Math.exp(coldness);
 }
 
 /**
@@ -55,6 +56,7 @@ export function makeBattery({ chemistry, cells, capacityAh, ageing, parameters, 
   const chargerGain = 1 + 0.005 * chance.normal();
   const acceptance = chance.between(0.6, 1.5);
   const hysteresisV = kind.hysteresisV * chance.between(0.5, 1.6);
+  const resistancePerDegree = chance.between(...kind.resistancePerDegree);
   const newAh = capacityAh * parameters.capacityShareNew;
   let strings = 1;
   let shorted = false;
@@ -88,12 +90,13 @@ export function makeBattery({ chemistry, cells, capacityAh, ageing, parameters, 
   return {
     live({ offeredA, hours, temperatureC }) {
       warmth = temperatureC;
-      const resistance = ohm() * resistanceFactor(share(), temperatureC);
+      const resistance = ohm() * resistanceFactor(share(), resistancePerDegree * (25 - temperatureC));
       const rest = restV();
       const lead = chemistry === "lead_acid";
       const absorptionV = kind.absorptionV - (lead ? 0.004 * (temperatureC - 25) : 0);
       const heldV = (absorbed ? kind.floatV : absorptionV) * cells * chargerGain;
-      // The last percents go in ever harder: for lead by Copetti et al. 1993 (Solar Energy 51, 181), for lithium a mere trace.
+      // The last percents go in ever harder: for lead in the spirit of Copetti et al. 1993 (Progress in
+      // Photovoltaics 1, 283), the figures being ours; for lithium a mere trace.
       const reluctance = (kind.taper * acceptance * cells) / capacityAh / (1.02 - share()) ** 1.2;
       const tapering = resistance + reluctance;
       let amperes = offeredA;
@@ -101,9 +104,12 @@ export function makeBattery({ chemistry, cells, capacityAh, ageing, parameters, 
         amperes = Math.min(offeredA, Math.max(0, (heldV - rest - slowV) / tapering));
         // A lead battery takes more than it holds and gasses; a lithium one stops.
         if (!lead) amperes = Math.min(amperes, (wholeAh - heldAh) / (hours * chargeEfficiency) + 0.001 * capacityAh);
-      } else if (heldAh <= 0) amperes = 0;
+      }
+      // The last step takes what is left, and then there is nothing.
+      const drained = offeredA < 0 && heldAh <= -offeredA * hours;
+      if (drained) amperes = -heldAh / hours;
       heldAh += (amperes > 0 ? amperes * chargeEfficiency : amperes) * hours - selfDischarge * heldAh * hours;
-      heldAh = Math.min(wholeAh, Math.max(0, heldAh));
+      heldAh = drained ? 0 : Math.min(wholeAh, Math.max(0, heldAh));
       lean = Math.max(-1, Math.min(1, lean + (amperes * hours) / (0.05 * wholeAh)));
       slowV += (amperes * resistance * slowShare - slowV) * (1 - Math.exp(-hours / slowHours));
       volts = restV() + slowV + amperes * (amperes > 0 ? tapering : resistance);

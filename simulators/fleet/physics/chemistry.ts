@@ -16,11 +16,16 @@ export interface CellKind {
   readonly selfDischargePerMonth: readonly [number, number];
   /** Loss of usable capacity per degree below 25 °C. */
   readonly coldLossPerC: readonly [number, number];
+  /** Resistance grows by exp(this · degrees of cold), and shrinks so in the heat. */
+  readonly resistancePerDegree: readonly [number, number];
   /** Half the gap between the rest voltages after charging and after discharging. */
   readonly hysteresisV: number;
 }
 
-/** Round figures of data sheets; what differs from battery to battery is a range, drawn anew for each. */
+/**
+ * Round figures of data sheets; what differs from battery to battery is a range, drawn anew for each. None of the ranges has the
+ * estimator's figure in its middle, so that a battery like its assumptions is an exception here, as it is in the field.
+ */
 export const CELL_KINDS: Readonly<Record<Chemistry, CellKind>> = {
   lead_acid: {
     cells: 6,
@@ -30,9 +35,10 @@ export const CELL_KINDS: Readonly<Record<Chemistry, CellKind>> = {
     reconnectV: 2.1,
     resistanceOhmAh: [0.03, 0.09],
     taper: 0.48,
-    chargeEfficiency: [0.9, 0.96],
+    chargeEfficiency: [0.87, 0.95],
     selfDischargePerMonth: [0.02, 0.06],
-    coldLossPerC: [0.004, 0.009],
+    coldLossPerC: [0.005, 0.011],
+    resistancePerDegree: [0.008, 0.02],
     hysteresisV: 0.004,
   },
   lfp: {
@@ -43,9 +49,10 @@ export const CELL_KINDS: Readonly<Record<Chemistry, CellKind>> = {
     reconnectV: 3.2,
     resistanceOhmAh: [0.04, 0.13],
     taper: 0.002,
-    chargeEfficiency: [0.99, 1],
+    chargeEfficiency: [0.985, 0.999],
     selfDischargePerMonth: [0.01, 0.03],
-    coldLossPerC: [0.002, 0.006],
+    coldLossPerC: [0.003, 0.009],
+    resistancePerDegree: [0.015, 0.035],
     hysteresisV: 0.01,
   },
   li_ion: {
@@ -56,9 +63,10 @@ export const CELL_KINDS: Readonly<Record<Chemistry, CellKind>> = {
     reconnectV: 3.6,
     resistanceOhmAh: [0.05, 0.15],
     taper: 0.002,
-    chargeEfficiency: [0.99, 1],
+    chargeEfficiency: [0.985, 0.999],
     selfDischargePerMonth: [0.01, 0.03],
-    coldLossPerC: [0.002, 0.006],
+    coldLossPerC: [0.003, 0.009],
+    resistancePerDegree: [0.015, 0.035],
     hysteresisV: 0.002,
   },
 };

@@ -18,7 +18,8 @@ function daysSince2000(atMs: number): number {
 
 /**
  * The cosine of the sun's angle from the zenith; below zero at night.
- * Declination by Cooper (1969, Solar Energy 12, 333); the equation of time by Spencer (1971), shortened to a minute or so.
+ * Declination by Cooper (1969, Solar Energy 12, 333); the equation of time by the short form in use everywhere (9.87, 7.53, 1.5),
+ * right to a minute or so.
  */
 export function cosineOfZenith(place: Place, atMs: number): number {
   const days = daysSince2000(atMs);

@@ -31,6 +31,7 @@ export interface SystemOptions {
 export interface Measurement {
   readonly atMs: number;
   readonly panelVoltageV: number;
+  /** Of the panel itself: a tracking charger gives the battery more amperes than that, at fewer volts. */
   readonly panelCurrentA: number;
   readonly panelPowerW: number;
   readonly batteryVoltageV: number;
@@ -74,6 +75,9 @@ const MONTH_HOURS = 730;
 
 /** What dust, wiring and a panel warmer than its label leave of its rated power. */
 const PANEL_DERATING = 0.85;
+/** What a tracking charger passes on of the panel's power, and at which multiple of the battery's usual voltage it holds the panel. */
+const TRACKER_EFFICIENCY = 0.95;
+const TRACKER_VOLTAGE = 1.35;
 
 /** A pure simulation: no clock, no chance but the seed's. See docs/battery-health.md for the model and its sources. */
 export function makeSystem(options: SystemOptions): SolarSystem {
@@ -86,6 +90,7 @@ export function makeSystem(options: SystemOptions): SolarSystem {
   const cells = options.cells ?? kind.cells;
   const nominalV = kind.floatV * cells;
   const tracks = drawn.happens(0.4);
+  const trackedV = TRACKER_VOLTAGE * nominalV;
   const warmthC = drawn.between(0.5, 5);
   const roofC = drawn.between(0, 6);
   const boardW = drawn.between(0.05, 0.25);
@@ -128,19 +133,22 @@ export function makeSystem(options: SystemOptions): SolarSystem {
     const panelW = (options.panelW * PANEL_DERATING * heatLoss * sun * (since("shaded")?.keptShare ?? 1)) / 1_000;
     const beforeV = Math.max(0.5 * nominalV, battery.voltage());
     // A tracking charger gives power at any voltage; a plain switch gives the panel's current, whatever is lost on the way.
-    const offeredA = tracks ? (panelW * 0.95) / beforeV : panelW / (1.4 * nominalV);
+    const offeredA = tracks ? (panelW * TRACKER_EFFICIENCY) / beforeV : panelW / (1.4 * nominalV);
     const wantedW = boardW + (locked || disconnected ? 0 : load.wattsAt(middleMs));
-    const loadA = wantedW / beforeV;
+    const wantedA = wantedW / beforeV;
     const cellLost = since("cell_lost");
     if (cellLost !== undefined) battery.loseCell(cellLost.keptShare);
-    const batteryA = battery.live({ offeredA: offeredA - loadA, hours, temperatureC });
+    const batteryA = battery.live({ offeredA: offeredA - wantedA, hours, temperatureC });
     const batteryV = battery.voltage();
-    const panelA = Math.max(0, batteryA + loadA);
+    // An empty battery gives less than is wanted, and nothing else gives it.
+    const loadA = Math.min(wantedA, Math.max(0, offeredA - batteryA));
+    const chargerA = Math.max(0, batteryA + loadA);
     if (batteryV < kind.cutOffV * cells || battery.empty()) disconnected = true;
     else if (batteryV > kind.reconnectV * cells) disconnected = false;
 
     const panelV =
-      sun <= 1 ? 0 : tracks ? 1.35 * nominalV : Math.max(batteryV + 0.4, panelA < 0.95 * offeredA ? 1.5 * nominalV : 0);
+      sun <= 1 ? 0 : tracks ? trackedV : Math.max(batteryV + 0.4, chargerA < 0.95 * offeredA ? 1.5 * nominalV : 0);
+    const panelA = tracks ? (chargerA * batteryV) / (TRACKER_EFFICIENCY * trackedV) : chargerA;
     last = { panelV, panelA, batteryV, batteryA, loadA, temperatureC };
     sums.hours += hours;
     sums.panelV += panelV * hours;
@@ -148,7 +156,7 @@ export function makeSystem(options: SystemOptions): SolarSystem {
     sums.batteryV += batteryV * hours;
     sums.batteryA += batteryA * hours;
     sums.loadA += loadA * hours;
-    energyInWh += panelA * batteryV * hours;
+    energyInWh += chargerA * batteryV * hours;
     energyOutWh += (disconnected || locked ? 0 : loadA) * batteryV * hours;
     const countedA = sensedCurrent(batteryA) - (0.02 * options.capacityAh) / MONTH_HOURS;
     sensedPercent += (100 * countedA * hours) / options.capacityAh;
@@ -181,13 +189,14 @@ export function makeSystem(options: SystemOptions): SolarSystem {
         atMs: toMs,
         panelVoltageV,
         panelCurrentA,
-        panelPowerW: Math.round(panelCurrentA * batteryVoltageV * 10) / 10,
+        // A plain switch knows no other voltage than the battery's.
+        panelPowerW: tenths(panelCurrentA * (tracks ? trackedV * (1 + meter.voltageGain) : batteryVoltageV)),
         batteryVoltageV,
         batteryCurrentA: steadyA ? Math.round(truePart * 100) / 100 : measuredCurrent(meter, truePart, noise),
         batteryChargePercent: Math.round(sensedPercent),
         batteryTemperatureC: measuredTemperature(meter, last.temperatureC, noise),
         loadCurrentA,
-        loadPowerW: Math.round(loadCurrentA * batteryVoltageV * 10) / 10,
+        loadPowerW: tenths(loadCurrentA * batteryVoltageV),
         energyInWh: Math.floor(energyInWh),
         energyOutWh: Math.floor(energyOutWh),
       };
@@ -219,6 +228,10 @@ export function makeSystem(options: SystemOptions): SolarSystem {
       locked = now;
     },
   };
+}
+
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10;
 }
 
 function mean(sums: {

@@ -2,8 +2,8 @@ import { DAY_MS, HOUR_MS, type Clock } from "../../kernel/time.ts";
 import type { Database, Tx } from "../../platform/database.ts";
 import * as store from "./battery.store.ts";
 import { liveWeek } from "./health.ts";
-import { BLANK_MEMORY } from "./memory.ts";
-import { addWeek, BLANK_LIFE } from "./life.ts";
+import { takeUp } from "./knowledge.ts";
+import { addWeek } from "./life.ts";
 import type { Sample } from "./samples.ts";
 import { judgeWeek } from "./verdict.ts";
 import { equivalentCycles } from "./strain.ts";
@@ -16,7 +16,7 @@ export type SampleSource = (
 
 /** The weekly reckoning of batteries. Any number of processes may run it; they take turns. */
 export interface BatteryReckoning {
-  /** Reads one batch of batteries one week further. Answers how many; 0 when nothing is due or another process is at it. */
+  /** Reads one batch of batteries one week further. Answers how many were due; 0 when none is or another process is at it. */
   once(): Promise<number>;
   /** Until nothing is due. */
   runDue(): Promise<number>;
@@ -39,6 +39,20 @@ export function lastReadableWeek(now: Date): string {
   // The first of January 1970 was a Thursday: day 4 was a Monday.
   const monday = day - ((((day - 4) % 7) + 7) % 7) - 7;
   return new Date(monday * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** One battery's week, from what was known before it. */
+function reckon(due: store.DueBattery, raw: readonly Sample[]): store.ReckonedWeek {
+  const { spec, bornNew } = due;
+  const before = takeUp(due.known, spec);
+  const week = liveWeek(before.memory, { raw, spec, bornNew });
+  const life = addWeek(before.life, week, spec);
+  return {
+    due,
+    knowledge: { spec, memory: week.memory, life },
+    cycles: equivalentCycles(week.counted.outAh, spec.ratedAh),
+    verdict: judgeWeek(week, life, { spec, bornNew }),
+  };
 }
 
 /**
@@ -68,13 +82,15 @@ export function makeBatteryReckoning({
       const weekOn = due[0]?.weekOn;
       if (weekOn === undefined) return 0;
       const samples = await readSamples(tx, { devices: due.map(({ device }) => device), weekOn });
-      const weeks = due.map(({ device, memory, life: lived, spec, bornNew }) => {
-        const week = liveWeek(memory ?? BLANK_MEMORY, { raw: samples.get(device) ?? [], spec, bornNew });
-        const life = addWeek(lived ?? BLANK_LIFE, week, spec);
-        const cycles = equivalentCycles(week.counted.outAh, spec.ratedAh);
-        return { device, weekOn, memory: week.memory, life, cycles, verdict: judgeWeek(week, life, { spec, bornNew }) };
-      });
-      await store.writeWeeks(tx, weeks);
+      const weeks = due.map((battery) => reckon(battery, samples.get(battery.device) ?? []));
+      const first = await store.holdFirst(
+        tx,
+        due.filter(({ known }) => known === undefined),
+      );
+      await store.writeWeeks(
+        tx,
+        weeks.filter((week) => week.due.known !== undefined || first.has(week.due.device)),
+      );
       return weeks.length;
     });
   async function runDue(): Promise<number> {

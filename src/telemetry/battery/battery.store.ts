@@ -1,8 +1,7 @@
-import { sql } from "drizzle-orm";
+import { sql, type SQL } from "drizzle-orm";
 import { rowsTable, type Tx } from "../../platform/database.ts";
 import type { BatterySpec, Chemistry } from "./chemistry-facts.ts";
-import type { Memory } from "./memory.ts";
-import type { Life } from "./life.ts";
+import type { Knowledge } from "./knowledge.ts";
 import type { BatteryVerdict } from "./verdict.ts";
 import type { Sample } from "./samples.ts";
 
@@ -13,16 +12,17 @@ export interface DueBattery {
   readonly weekOn: string;
   readonly spec: BatterySpec;
   readonly bornNew: boolean;
-  readonly memory: Memory | undefined;
-  readonly life: Life | undefined;
+  /** The first day of its life, as "2026-11-16"; undefined: nobody said. */
+  readonly newOn: string | undefined;
+  /** Undefined: this is the first week that is read of it. */
+  readonly known: Knowledge | undefined;
 }
 
 /** What is written of one battery and week. */
 export interface ReckonedWeek {
-  readonly device: number;
-  readonly weekOn: string;
-  readonly memory: Memory;
-  readonly life: Life;
+  /** As it was found due: what it was then decides whether this is still its week. */
+  readonly due: DueBattery;
+  readonly knowledge: Knowledge;
   readonly cycles: number;
   readonly verdict: BatteryVerdict;
 }
@@ -50,7 +50,8 @@ export async function findDue(
     rated_ah: number;
     cells: number;
     born_new: boolean;
-    memory: { memory: Memory; life: Life } | null;
+    new_on: string | null;
+    memory: Knowledge | null;
   }>(sql`
     with due as (
       select state.device,
@@ -71,7 +72,7 @@ export async function findDue(
       where coalesce(own.chemistry, model.chemistry) is not null
         and (health.week_on is null or health.week_on < ${lastWeekOn}::date)
     )
-    select device, week_on::text, chemistry, rated_ah, cells, memory,
+    select device, week_on::text, chemistry, rated_ah, cells, new_on::text, memory,
       -- Seen from its youth: the first week read lies within a month of its first day. Once begun, it stays what it was.
       coalesce(of_new, week_on < new_on + 31, false) as born_new
     from due
@@ -83,14 +84,18 @@ export async function findDue(
     weekOn: row.week_on,
     spec: { chemistry: row.chemistry, ratedAh: row.rated_ah, cells: row.cells },
     bornNew: row.born_new,
-    memory: row.memory?.memory,
-    life: row.memory?.life,
+    newOn: row.new_on ?? undefined,
+    known: row.memory ?? undefined,
   }));
 }
 
 /**
- * The samples of devices from a week's Monday (UTC) to the next, in no order. Where a device tells no battery current, what the
- * panel gives and the load does not take stands in for it; a missing current of panel or load is its power over the voltage.
+ * The samples of devices from a week's Monday (UTC) to the next, in no order. Bridges tell each quantity in a row of its own, some
+ * milliseconds apart, so what a device told within a minute is one sample: the last of each quantity, at the last moment.
+ *
+ * Where a device tells no battery current, what the panel gives and the load does not take stands in for it. The panel's current
+ * is meant as it comes to the battery: its power over the battery's voltage, since a tracking charger turns volts into amperes;
+ * its own current only where no power is told. A missing current of the load is its power over the voltage.
  */
 export async function readSamples(
   tx: Tx,
@@ -109,12 +114,16 @@ export async function readSamples(
     select device, (extract(epoch from at) * 1000)::double precision as at_ms, battery_voltage_v as volts,
       coalesce(battery_current_a, panel_a - load_a) as amperes, battery_temperature_c as temperature_c, panel_a, load_a
     from (
-      select reading.*,
-        coalesce(panel_current_a, panel_power_w / nullif(battery_voltage_v, 0)) as panel_a,
+      select minute.*,
+        coalesce(panel_power_w / nullif(battery_voltage_v, 0), panel_current_a) as panel_a,
         coalesce(load_current_a, load_power_w / nullif(battery_voltage_v, 0)) as load_a
-      from telemetry.readings reading
-      where at >= ${`${weekOn} 00:00:00+00`}::timestamptz and at < ${`${weekOn} 00:00:00+00`}::timestamptz + interval '7 days'
-        and device in (select device from ${table} as wanted (device))
+      from (
+        select device, max(at) as at, ${lastTold()}
+        from telemetry.readings
+        where at >= ${`${weekOn} 00:00:00+00`}::timestamptz and at < ${`${weekOn} 00:00:00+00`}::timestamptz + interval '7 days'
+          and device in (select device from ${table} as wanted (device))
+        group by device, date_bin('1 minute', at, ${`${weekOn} 00:00:00+00`}::timestamptz)
+      ) minute
     ) told
     where battery_voltage_v is not null and coalesce(battery_current_a, panel_a - load_a) is not null`);
   const samples = new Map<number, Sample[]>(devices.map((device) => [device, []]));
@@ -130,16 +139,53 @@ export async function readSamples(
   return samples;
 }
 
-/** Writes a batch of weeks. One that was written before, by a run that died after its commit, stays as it is. */
-export async function writeWeeks(tx: Tx, weeks: readonly ReckonedWeek[]): Promise<number> {
+/** The last value told of each quantity, whichever row it came in. */
+function lastTold(): SQL {
+  const columns = [
+    "battery_voltage_v",
+    "battery_current_a",
+    "battery_temperature_c",
+    "panel_current_a",
+    "panel_power_w",
+    "load_current_a",
+    "load_power_w",
+  ].map((name) => `(array_agg(${name} order by at desc) filter (where ${name} is not null))[1] as ${name}`);
+  return sql.raw(columns.join(", "));
+}
+
+/**
+ * Of batteries that are read for the first time, those that are still the ones they were when they were found due: another one may
+ * have been put in meanwhile. Their rows stay as they are until the transaction ends, so that a battery that is put in later finds
+ * what was written of its predecessor, and forgets it.
+ */
+export async function holdFirst(tx: Tx, due: readonly DueBattery[]): Promise<ReadonlySet<number>> {
+  const { table } = rowsTable(due, { device: ["integer", ({ device }) => device] });
+  // A row that is not there cannot be held.
+  await tx.execute(sql`
+    insert into telemetry.batteries (device) select device from ${table} as given (device) order by device
+    on conflict (device) do nothing`);
+  const held = await tx.execute<{ device: number; new_on: string | null }>(sql`
+    select device, new_on::text from telemetry.batteries
+    where device in (select device from ${table} as given (device)) order by device for share`);
+  const newOn = new Map(held.map((row) => [row.device, row.new_on ?? undefined]));
+  return new Set(due.filter((battery) => newOn.get(battery.device) === battery.newOn).map(({ device }) => device));
+}
+
+/**
+ * Writes a batch of weeks: of a battery that was known, only while what was known of it is still that of the week before; of one that
+ * is read for the first time, only while nothing is. So a week that was written before, by a run that died after its commit, stays
+ * as it is, and a battery that was replaced since it was read does not get its predecessor's memory back.
+ */
+export async function writeWeeks(tx: Tx, weeks: readonly ReckonedWeek[]): Promise<void> {
   const verdict =
     <Value>(pick: (verdict: BatteryVerdict) => Value) =>
     (week: ReckonedWeek) =>
       pick(week.verdict);
   const { names, table } = rowsTable(weeks, {
-    device: ["integer", ({ device }) => device],
-    week_on: ["text", ({ weekOn }) => weekOn],
-    memory: ["jsonb", ({ memory, life }) => ({ memory, life })],
+    device: ["integer", ({ due }) => due.device],
+    week_on: ["text", ({ due }) => due.weekOn],
+    is_first: ["boolean", ({ due }) => due.known === undefined],
+    memory: ["jsonb", ({ knowledge }) => knowledge],
     share: ["double precision", verdict(({ health }) => health?.share)],
     share_least: ["double precision", verdict(({ health }) => health?.least)],
     share_most: ["double precision", verdict(({ health }) => health?.most)],
@@ -156,27 +202,32 @@ export async function writeWeeks(tx: Tx, weeks: readonly ReckonedWeek[]): Promis
     resistance_growth: ["double precision", verdict(({ evidence }) => evidence.resistanceGrowth)],
     cycles: ["double precision", ({ cycles }) => cycles],
   });
-  const written = await tx.execute<{ device: number }>(sql`
+  await tx.execute(sql`
     with given as (select * from ${table} as given (${names})),
-    course as (
-      insert into telemetry.battery_weeks (device, week_on, share, share_least, share_most, resistance_growth, cycles)
-      select device, week_on::date, share, share_least, share_most, resistance_growth, cycles from given
-      on conflict (device, week_on) do nothing
+    first as (
+      insert into telemetry.battery_health
+        (device, week_on, memory, share, share_least, share_most, lacking, of_new, weeks_10, weeks_50, weeks_90, within_8, within_26,
+         reasons, sizing, evidence)
+      select device, week_on::date, memory, share, share_least, share_most, lacking, of_new, weeks_10, weeks_50, weeks_90,
+        within_8, within_26, array(select jsonb_array_elements_text(reasons)), sizing, evidence
+      from given where is_first
+      on conflict (device) do nothing
+      returning device
+    ),
+    further as (
+      update telemetry.battery_health kept set
+        week_on = given.week_on::date, memory = given.memory, share = given.share, share_least = given.share_least,
+        share_most = given.share_most, lacking = given.lacking, of_new = given.of_new, weeks_10 = given.weeks_10,
+        weeks_50 = given.weeks_50, weeks_90 = given.weeks_90, within_8 = given.within_8, within_26 = given.within_26,
+        reasons = array(select jsonb_array_elements_text(given.reasons)), sizing = given.sizing, evidence = given.evidence
+      from given
+      where not given.is_first and kept.device = given.device and kept.week_on = given.week_on::date - 7
+      returning kept.device
     )
-    insert into telemetry.battery_health as kept
-      (device, week_on, memory, share, share_least, share_most, lacking, of_new, weeks_10, weeks_50, weeks_90, within_8, within_26,
-       reasons, sizing, evidence)
-    select device, week_on::date, memory, share, share_least, share_most, lacking, of_new, weeks_10, weeks_50, weeks_90,
-      within_8, within_26, array(select jsonb_array_elements_text(reasons)), sizing, evidence
-    from given
-    on conflict (device) do update set
-      week_on = excluded.week_on, memory = excluded.memory, share = excluded.share, share_least = excluded.share_least,
-      share_most = excluded.share_most, lacking = excluded.lacking, of_new = excluded.of_new, weeks_10 = excluded.weeks_10,
-      weeks_50 = excluded.weeks_50, weeks_90 = excluded.weeks_90, within_8 = excluded.within_8, within_26 = excluded.within_26,
-      reasons = excluded.reasons, sizing = excluded.sizing, evidence = excluded.evidence
-    where kept.week_on < excluded.week_on
-    returning device`);
-  return written.length;
+    insert into telemetry.battery_weeks (device, week_on, share, share_least, share_most, resistance_growth, cycles)
+    select device, week_on::date, share, share_least, share_most, resistance_growth, cycles
+    from given where device in (select device from first union all select device from further)
+    on conflict (device, week_on) do nothing`);
 }
 
 /** Says what battery a model has; the latest word counts. */

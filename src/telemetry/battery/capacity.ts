@@ -14,8 +14,9 @@ const COUNT_ERROR = 0.01;
  * Capacity by partial discharges between anchors, relative to the battery's youth.
  *
  * The same rest voltage means the same charge left, as a share. So where young it took `outThen` from full to come to a
- * voltage and now takes `outNow`, the capacity has become outNow / outThen of what it was (two-point capacity estimation:
- * Plett 2015, section 4.4; Einhorn et al. 2012, IEEE Trans. Industry Applications 48, 736). The rated capacity, the
+ * voltage and now takes `outNow`, the capacity has become outNow / outThen of what it was (capacity from two states
+ * of charge and the charge between them: Einhorn et al. 2012, IEEE Trans. Industry Applications 48, 736; Plett 2016, Battery
+ * Management Systems II). The rated capacity, the
  * gain of the current's sensor and the chemistry's table all cancel.
  *
  * Each night is a line outThen = outNow / ratio + short by weighted least squares (counting is exact beside voltage, so the

@@ -42,9 +42,9 @@ export interface ChemistryFacts {
  *
  * Lead-acid: full at 2.25 V and above with a taper below C/65 (IEC 60896 and IEEE 1188 call a battery full when the current
  * on float no longer falls); rest voltages of the usual tables for 12 V batteries; 0.6 % of capacity per degree (IEC 60896-11);
- * at most half of the capacity a day (IEC 61427-1 cycles at 30 to 50 %).
+ * at most half of the capacity a day, as makers of lead batteries advise for a long life.
  * LFP and Li-ion (NMC with graphite): end of charge 3.45 and 4.1 V and above at below C/30; rest voltages after Baccouche et al. 2017
- * (Energies 10, 1313) for NMC and the flat table of LFP makers (Plett 2015, figure 2.2).
+ * (Energies 10, 764) for NMC and the flat tables of LFP makers.
  */
 export const CHEMISTRY_FACTS: Readonly<Record<Chemistry, ChemistryFacts>> = {
   lead_acid: {

@@ -50,12 +50,7 @@ export interface Counted {
   readonly fullAtMs: readonly number[];
   /** Hours from first light to full, for each day that reached it. */
   readonly hoursToFull: readonly number[];
-  /** Mean volts of a cell while full. */
-  readonly fullCellV: readonly number[];
   readonly outAh: number;
-  readonly inAh: number;
-  /** Hours that were counted, gaps not included. */
-  readonly hours: number;
   readonly deepDischarges: number;
   readonly carry: CountingCarry;
 }
@@ -102,11 +97,10 @@ export function countCharge(samples: readonly Sample[], spec: BatterySpec, carry
   const points: DischargePoint[] = [];
   const emptied: EmptyingPoint[] = [];
   const fullAtMs: number[] = [];
-  const fullCellV: number[] = [];
   const hoursToFull: number[] = [];
   const heldV = readHeldV(samples, spec, carry.heldV);
   let { last, count, chargedAtMs } = carry;
-  let [outAh, inAh, hours, deepDischarges] = [0, 0, 0, 0];
+  let [outAh, deepDischarges] = [0, 0];
   let [lightAtMs, wasDeep, calmSinceMs] = [Number.NaN, false, Number.NaN];
   for (const sample of samples) {
     const { atMs, volts, amperes, temperatureC } = sample;
@@ -116,9 +110,7 @@ export function countCharge(samples: readonly Sample[], spec: BatterySpec, carry
     else {
       const passed = (atMs - last.atMs) / HOUR_MS;
       const flowedAh = ((amperes + last.amperes) / 2) * passed;
-      hours += passed;
       if (flowedAh < 0) outAh -= flowedAh;
-      else inAh += flowedAh;
       const change = flowedAh > 0 ? flowedAh * facts.chargeEfficiency : flowedAh;
       if (count !== undefined) count = { ...count, outShare: count.outShare - change / spec.ratedAh };
     }
@@ -134,7 +126,6 @@ export function countCharge(samples: readonly Sample[], spec: BatterySpec, carry
         fullAtMs.push(atMs);
         if (!Number.isNaN(lightAtMs)) hoursToFull.push((atMs - lightAtMs) / HOUR_MS);
       }
-      fullCellV.push(volts / spec.cells);
       count = { fullAtMs: atMs, outShare: 0 };
       wasDeep = false;
       continue;
@@ -170,10 +161,7 @@ export function countCharge(samples: readonly Sample[], spec: BatterySpec, carry
     emptied,
     fullAtMs,
     hoursToFull,
-    fullCellV,
     outAh,
-    inAh,
-    hours,
     deepDischarges,
     carry: { last, count, chargedAtMs, heldV },
   };

@@ -24,7 +24,8 @@ export interface RestPoint {
 
 /**
  * The sag of a current that has flowed for an hour, over the one that a change between two readings shows: diffusion adds about
- * as much as half the ohmic part (Plett 2015, section 2.4; double-pulse tests of IEC 61960-3 and IEC 62660-1).
+ * as much as half the ohmic part. That it adds something follows from any equivalent circuit (Plett 2015, Battery Management
+ * Systems I, chapter 2); how much is a round figure of ours, and differs from cell to cell.
  */
 const SETTLED_SAG = 1.5;
 const BIN_WIDTH = 0.05;

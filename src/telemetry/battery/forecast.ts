@@ -17,8 +17,8 @@ export const SLOPE_WANDER = 0.0003;
 const HORIZON_WEEKS = 260;
 
 /**
- * The trend goes on, with all that is unsure about it: level, slope, and a slope that wanders (Harvey 1989, section 4.6:
- * prediction in a local linear trend). The probability of having ended by a week is that of the level lying below the end
+ * The trend goes on, with all that is unsure about it: level, slope, and a slope that wanders (prediction in a local linear
+ * trend: Harvey 1989). The probability of having ended by a week is that of the level lying below the end
  * then; since ageing does not heal, it never falls again.
  *
  * @param state level and slope of the state of health, by the week

@@ -10,7 +10,10 @@ import { cleanSamples, type Sample } from "./samples.ts";
 import { measureHeat, type HeatExposure } from "./strain.ts";
 import { scaledTrend } from "./youth.ts";
 
-/** Capacity now over rated capacity, with the bounds between which it lies with a probability of 90 percent. */
+/**
+ * Capacity now over the one when new (of a battery whose youth nobody saw: over the rated one), with the bounds between which it
+ * lies with a probability of 90 percent.
+ */
 export interface StateOfHealth {
   readonly share: number;
   readonly least: number;
@@ -108,7 +111,7 @@ function remember(before: Memory, counted: Counted, spec: BatterySpec): Memory {
       ? undefined
       : steadyError(points, relative.value, { knots, cellOhm, spec });
   const { fallenWeeks, fallenBy } = watchFall(before, relative);
-  // A fall that is believed opens the level to what is seen now (an intervention: Harvey 1989, section 7.6).
+  // A fall that is believed opens the level to what is seen now: an intervention, as Harvey 1989 calls it.
   const wander = { level: LEVEL_WANDER ** 2 + fallenBy ** 2, slope: SLOPE_WANDER ** 2 };
   const trend = filterTrend(before.trend, relative, wander);
   return {

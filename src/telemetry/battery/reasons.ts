@@ -19,7 +19,7 @@ export type FailureReason = (typeof FAILURE_REASONS)[number];
 export const SIZINGS = ["fits", "battery_too_small", "panel_too_small", "unknown"] as const;
 export type Sizing = (typeof SIZINGS)[number];
 
-/** Below three charges a fortnight to full, lead sulphates (IEC 61427-1 and makers ask for a full charge a week at least). */
+/** Below three charges a fortnight to full, lead sulphates: a rule of thumb, since makers ask for a full charge every week or two. */
 const FULLS_LEAST = 1.5;
 /** The panel gives less than this share of what it gave when young, while the home uses as much. */
 const SHADED_SHARE = 0.6;
@@ -31,7 +31,7 @@ const PANEL_MARGIN = 1.1;
 
 /**
  * Sizing check. Battery: the use between two charges, taken as two thirds of a day's, must not exceed the share of the capacity
- * advised for its kind (IEC 62124 and IEC 61427-1 size stand-alone systems by depth of discharge). Panel: what it gives in a
+ * advised for its kind (stand-alone systems are sized by depth of discharge). Panel: what it gives in a
  * day must cover the use and the losses, judged only where the battery is not full anyway, since a full battery turns the panel
  * away.
  */

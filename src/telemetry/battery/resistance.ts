@@ -6,7 +6,7 @@ const PAIRS_LEAST = 12;
 const PAIR_MS_MAX = 70 * 60_000;
 /** What a week's value errs by besides noise: other charges, other currents. */
 const METHOD_ERROR = 0.1;
-/** Resistance falls by about two percent per degree, in all three kinds (Plett 2015, section 2.3; makers' curves). */
+/** Resistance falls by about two percent per degree: a round figure of ours between lead's one and lithium's three. */
 const PER_DEGREE = 0.02;
 const USUAL_TEMPERATURE_C = 25;
 

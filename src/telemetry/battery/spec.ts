@@ -1,5 +1,5 @@
 import { InvalidInput } from "../../kernel/refusal.ts";
-import { CHEMISTRIES, CHEMISTRY_FACTS, type BatterySpec } from "./chemistry-facts.ts";
+import { CHEMISTRIES, type BatterySpec } from "./chemistry-facts.ts";
 
 /**
  * A battery as a data sheet gives it.
@@ -39,9 +39,4 @@ export function refusalOfSpec(given: Parameters<typeof parseBatterySpec>[0]): st
     if (error instanceof InvalidInput) return error.message;
     throw error;
   }
-}
-
-/** Volts at rest and half charge: what a label calls the battery, to show beside a specification. */
-export function nominalVoltage({ chemistry, cells }: BatterySpec): number {
-  return (CHEMISTRY_FACTS[chemistry].restV[5] ?? 0) * cells;
 }

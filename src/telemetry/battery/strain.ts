@@ -7,7 +7,6 @@ export interface HeatExposure {
   readonly hours: number;
   /** The same hours, each weighed by how much faster batteries age at its temperature than at 25 °C. */
   readonly weightedHours: number;
-  readonly hottestC: number | undefined;
 }
 
 const ACTIVATION_J = 50_000;
@@ -16,7 +15,7 @@ const KELVIN = 273.15;
 
 /**
  * How much faster ageing goes at a temperature than at 25 °C: Arrhenius with 50 kJ/mol, which doubles it per ten degrees or so,
- * the rule for lead batteries (IEEE 1188, annex) and within what was measured for LFP and NMC (Naumann et al. 2018).
+ * the rule of thumb for lead batteries, and within what was measured for LFP and NMC (Naumann et al. 2018).
  */
 export function ageingFactor(temperatureC: number): number {
   return Math.exp((ACTIVATION_J / GAS_J_PER_MOL_K) * (1 / (25 + KELVIN) - 1 / (temperatureC + KELVIN)));
@@ -24,21 +23,19 @@ export function ageingFactor(temperatureC: number): number {
 
 /** Heat over samples in time order; silences are not counted. */
 export function measureHeat(samples: readonly Sample[]): HeatExposure {
-  let [hours, weightedHours, hottest] = [0, 0, -Infinity];
+  let [hours, weightedHours] = [0, 0];
   for (const [at, { atMs, temperatureC }] of samples.entries()) {
     const passedMs = atMs - (samples[at - 1]?.atMs ?? atMs);
-    if (Number.isNaN(temperatureC)) continue;
-    hottest = Math.max(hottest, temperatureC);
-    if (passedMs > GAP_MS_MAX) continue;
+    if (Number.isNaN(temperatureC) || passedMs > GAP_MS_MAX) continue;
     hours += passedMs / 3_600_000;
     weightedHours += (ageingFactor(temperatureC) * passedMs) / 3_600_000;
   }
-  return { hours, weightedHours, hottestC: hottest === -Infinity ? undefined : hottest };
+  return { hours, weightedHours };
 }
 
 /**
  * Equivalent full cycles: ampere-hours taken out over the rated ones. Throughput, not rainflow, since a home's week is one swing
- * a day, where both agree (Schiffer et al. 2007 compare them), and because throughput adds up over gaps and weeks.
+ * a day, where both come to the same, and because throughput adds up over gaps and weeks.
  */
 export function equivalentCycles(outAh: number, ratedAh: number): number {
   return outAh / ratedAh;

@@ -93,6 +93,50 @@ describe("a solar home system", () => {
     expect(system.truth().cause).toBe("shaded");
   });
 
+  test.each([
+    ["lead_acid", 11],
+    ["lfp", 12],
+    ["li_ion", 11],
+  ] as const)(
+    "of %s that runs empty at night gives nothing more, since there is no sun to make up for it",
+    (chemistry, seed) => {
+      const options: SystemOptions = {
+        ...draw(seed, chemistry),
+        meter: {
+          ...draw(seed, chemistry).meter,
+          currentGain: 0,
+          currentOffsetA: 0,
+          currentStepA: 0.001,
+          averages: true,
+        },
+        fault: { kind: "shaded", atMs: START, keptShare: 0.05 },
+      };
+      const { told } = live(options, 40);
+      const deepNight = told.filter(({ atMs }) => [20, 21, 22, 23, 0, 1].includes(new Date(atMs).getUTCHours()));
+      expect(Math.max(...deepNight.map(({ panelCurrentA }) => panelCurrentA))).toBeLessThan(0.01);
+      // What comes in and what the battery held when new is all there is.
+      const last = told.at(-1);
+      expect(last?.energyOutWh ?? 0).toBeLessThan((last?.energyInWh ?? 0) + options.capacityAh * 13 * 1.1);
+    },
+  );
+
+  test("with a tracking charger, the panel's own power and not its amperes is what comes to the battery", () => {
+    const ratios = Array.from({ length: 12 }, (_, seed) => {
+      const { told } = live(draw(seed), 20);
+      const day = told.filter(({ atMs, panelCurrentA }) => new Date(atMs).getUTCHours() === 9 && panelCurrentA > 0.2);
+      const sum = (pick: (row: Measurement) => number) => day.reduce((total, row) => total + pick(row), 0);
+      const into = sum((row) => row.batteryCurrentA + row.loadCurrentA);
+      return {
+        byPower: sum((row) => row.panelPowerW / row.batteryVoltageV) / into,
+        byCurrent: sum((row) => row.panelCurrentA) / into,
+      };
+    });
+    // The charger's own losses are a twentieth.
+    expect(ratios.every(({ byPower }) => byPower > 0.9 && byPower < 1.15)).toBe(true);
+    expect(ratios.some(({ byCurrent }) => byCurrent < 0.85)).toBe(true);
+    expect(ratios.some(({ byCurrent }) => byCurrent > 0.95)).toBe(true);
+  });
+
   test("locked, it gives nothing and the battery fills", () => {
     const system = makeSystem(draw(5));
     for (let hour = 1; hour <= 48; hour += 1) system.advance(START + hour * HOUR);

@@ -1,12 +1,12 @@
 import { sql } from "drizzle-orm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makeManualClock } from "../../../src/kernel/time.ts";
-import { column } from "../../../src/platform/database.ts";
 import { makeBatteryCommands } from "../../../src/telemetry/battery/battery.commands.ts";
 import { lastReadableWeek, makeBatteryReckoning } from "../../../src/telemetry/battery/battery.jobs.ts";
 import { makeBatteryQueries } from "../../../src/telemetry/battery/battery.queries.ts";
 import { useDatabase } from "../../support/database.ts";
 import { CELLS, draw, record, START, WEEK } from "./simulated.ts";
+import { readingOf, reckoningAt, storeDevice, storeReadings } from "./stored.ts";
 
 const database = useDatabase();
 const WEEKS = 26;
@@ -16,56 +16,17 @@ const UNKNOWN = 3;
 const good = draw(8, "li_ion");
 
 const after = (weeks: number): Date => new Date(START + weeks * WEEK + 3 * 86_400_000);
+const reckoning = (now: Date) => reckoningAt(database.current, now);
 const commands = makeBatteryCommands({ clock: makeManualClock(after(WEEKS)) });
-
-function reckoningAt(now: Date) {
-  return makeBatteryReckoning({
-    database: database.current,
-    clock: makeManualClock(now),
-    onFault: (error) => {
-      throw error;
-    },
-  });
-}
-
-async function seen(device: number, model: string): Promise<void> {
-  const at = new Date(START).toISOString();
-  await database.current.db.execute(sql`
-    insert into telemetry.states (device, first_seen_at, last_seen_at) values (${device}, ${at}::timestamptz, ${at}::timestamptz)`);
-  await database.current.db.execute(sql`
-    insert into telemetry.places (device, serial, model, life, in_service, area, tokens_issued)
-    values (${device}, ${`SN${device}`}, ${model}, 'installed', true, ${device === GOOD ? "Kigali" : "Huye"}, 0)`);
-}
 
 beforeAll(async () => {
   const { db } = database.current;
   const samples = record(good, { weeks: WEEKS, minutes: 60 }).flatMap((week) => week.samples);
   await db.execute(sql`select telemetry.ensure_days('2024-01-01'::date, '2024-07-31'::date)`);
-  await db.execute(sql`
-    insert into telemetry.readings (at, device, batch, battery_voltage_v, battery_current_a, battery_temperature_c, panel_current_a, load_current_a)
-    select at, ${GOOD}, 1, volts, amperes, temperature, panel, load from unnest(
-      ${column(
-        samples.map(({ atMs }) => new Date(atMs)),
-        "timestamptz",
-      )}, ${column(
-        samples.map(({ volts }) => volts),
-        "double precision",
-      )}, ${column(
-        samples.map(({ amperes }) => amperes),
-        "double precision",
-      )}, ${column(
-        samples.map(({ temperatureC }) => temperatureC),
-        "double precision",
-      )}, ${column(
-        samples.map(({ panelA }) => panelA),
-        "double precision",
-      )}, ${column(
-        samples.map(({ loadA }) => loadA),
-        "double precision",
-      )}) as told (at, volts, amperes, temperature, panel, load)`);
-  await seen(GOOD, "Lamp 40");
-  await seen(QUIET, "Lamp 40");
-  await seen(UNKNOWN, "A model nobody described");
+  await storeReadings(db, GOOD, samples.map(readingOf));
+  await storeDevice(db, { device: GOOD, model: "Lamp 40" });
+  await storeDevice(db, { device: QUIET, model: "Lamp 40", area: "Huye" });
+  await storeDevice(db, { device: UNKNOWN, model: "A model nobody described", area: "Huye" });
   await db.transaction(async (tx) => {
     await commands.setModelBattery(tx, "Lamp 40", {
       chemistry: "li_ion",
@@ -84,9 +45,9 @@ describe("the weekly reckoning", () => {
 
   test("knows each battery after the weeks that were told, whether it ran every week or once at the end, and once is enough", async () => {
     const queries = makeBatteryQueries(database.current.db);
-    for (const weeks of [1, 2, 3, 10]) await reckoningAt(after(weeks)).runDue();
+    for (const weeks of [1, 2, 3, 10]) await reckoning(after(weeks)).runDue();
     expect((await queries.batteryHealth([GOOD]))[0]?.weekOn).toBe("2024-03-04");
-    expect(await reckoningAt(after(WEEKS)).runDue()).toBe(2 * 16);
+    expect(await reckoning(after(WEEKS)).runDue()).toBe(2 * 16);
     const [stepwise, quiet, unknown] = await queries.batteryHealth([GOOD, QUIET, UNKNOWN]);
     expect(stepwise?.health?.share).toBeGreaterThan(0.8);
     expect(stepwise?.ofNew).toBe(true);
@@ -94,12 +55,12 @@ describe("the weekly reckoning", () => {
     expect(stepwise?.forecast?.within8Weeks).toBeLessThan(0.5);
     expect(quiet).toMatchObject({ health: undefined, lacking: "no_readings" });
     expect(unknown).toBeUndefined();
-    expect(await reckoningAt(after(WEEKS)).runDue()).toBe(0);
+    expect(await reckoning(after(WEEKS)).runDue()).toBe(0);
     const course = await queries.batteryCourse(GOOD, 520);
     expect(course).toHaveLength(WEEKS);
 
     await database.current.db.execute(sql`delete from telemetry.battery_health`);
-    await reckoningAt(after(WEEKS)).runDue();
+    await reckoning(after(WEEKS)).runDue();
     expect((await queries.batteryHealth([GOOD]))[0]).toEqual(stepwise);
     expect(await queries.batteryCourse(GOOD, 520)).toEqual(course);
   });
@@ -115,18 +76,18 @@ describe("the weekly reckoning", () => {
     });
     await expect(broken.runDue()).rejects.toThrow("The disk is gone.");
     expect(await queries.batteryHealth([GOOD])).toEqual([undefined]);
-    expect(await reckoningAt(after(2)).runDue()).toBe(4);
+    expect(await reckoning(after(2)).runDue()).toBe(4);
   });
 
   test("two processes take turns and nothing is read twice", async () => {
     await database.current.db.execute(sql`delete from telemetry.battery_health`);
-    const done = await Promise.all([reckoningAt(after(6)).runDue(), reckoningAt(after(6)).runDue()]);
-    const rest = await reckoningAt(after(6)).runDue();
+    const done = await Promise.all([reckoning(after(6)).runDue(), reckoning(after(6)).runDue()]);
+    const rest = await reckoning(after(6)).runDue();
     expect(done.reduce((sum, count) => sum + count, rest)).toBe(12);
   });
 
   test("the fleet's figures and lists follow their filters", async () => {
-    await reckoningAt(after(WEEKS)).runDue();
+    await reckoning(after(WEEKS)).runDue();
     const queries = makeBatteryQueries(database.current.db);
     expect(await queries.fleetHealth({})).toMatchObject({
       batteries: 2,
@@ -146,7 +107,7 @@ describe("the weekly reckoning", () => {
     await database.current.db.transaction((tx) =>
       commands.setBattery(tx, { deviceNumber: GOOD, newOn: "2024-06-05", replaced: true }),
     );
-    await reckoningAt(after(WEEKS)).runDue();
+    await reckoning(after(WEEKS)).runDue();
     const queries = makeBatteryQueries(database.current.db);
     const [fresh] = await queries.batteryHealth([GOOD]);
     expect(fresh).toMatchObject({ lacking: "still_learning", ofNew: true });

@@ -36,7 +36,7 @@ export function record(
         volts: told.batteryVoltageV,
         amperes: told.batteryCurrentA,
         temperatureC: told.batteryTemperatureC,
-        panelA: told.panelCurrentA,
+        panelA: told.panelPowerW / told.batteryVoltageV,
         loadA: told.loadCurrentA,
       });
     }
