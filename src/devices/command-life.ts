@@ -25,6 +25,7 @@ export function isOpen(state: CommandState): boolean {
 
 /** What decides a command's next step. */
 export interface CommandStanding {
+  readonly kind: CommandKind;
   readonly state: CommandState;
   /** How often it was sent; the number of the sending under way while it is `sent`. */
   readonly attempts: number;
@@ -110,7 +111,12 @@ export function stepOf(standing: CommandStanding, event: CommandEvent): CommandS
       return ends(event.outcome, event.detail ?? null);
     case "confirmed":
       if (!isOpen(state) || standing.tokenCount === null || event.tokenCount < standing.tokenCount) return undefined;
-      return ends("done", `The device counts ${event.tokenCount}.`);
+      if (event.tokenCount === standing.tokenCount) return ends("done", `The device counts ${event.tokenCount}.`);
+      // A later token came. Those that add are still taken after it, so that these are sent on, and written by SMS in time; a
+      // setting is refused by the device from now on, and nobody knows whether it was taken before.
+      return isLight(standing)
+        ? ends("failed", `The device counts ${event.tokenCount}: a later token came first, or since.`)
+        : undefined;
     case "in_force":
       return isOpen(state) ? ends("done", event.detail) : undefined;
     case "time_passed":
@@ -123,6 +129,11 @@ export function stepOf(standing: CommandStanding, event: CommandEvent): CommandS
       if (!isOpen(state)) return undefined;
       return ends(refuseCancel(standing) === undefined ? "cancelled" : "failed", "The device was taken away.");
   }
+}
+
+/** Tokens that set, where only the newest counts: what an older one said is over. */
+function isLight({ kind }: CommandStanding): boolean {
+  return KIND_SETTINGS[kind].slot === "light";
 }
 
 export function isDue({ state, attempts, attemptsMax, nextAttemptAt, expiresAt }: CommandStanding, at: Date): boolean {

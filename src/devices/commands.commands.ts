@@ -80,8 +80,11 @@ export interface DeviceCommands {
     database: Pick<Database, "db">,
     device: { deviceId: DeviceId; reportedSeconds: number | undefined },
   ): Promise<number | undefined>;
-  /** Takes what is due for devices that are connected here, and leases it. */
-  claim(tx: Tx, order: { serials: readonly string[]; limit: number }): Promise<readonly Command[]>;
+  /** Takes what is due for devices that are connected here, and leases it; and tells when the next of each serial will be. */
+  claim(
+    tx: Tx,
+    order: { serials: readonly string[]; limit: number },
+  ): Promise<{ readonly claimed: readonly Command[]; readonly nextAt: ReadonlyMap<string, Date> }>;
   /** Notes what became of sendings; answers the next instant at which each has something due. */
   noteSent(tx: Tx, results: readonly SendResult[]): Promise<ReadonlyMap<CommandId, Date>>;
   /** Ends what is past its time or used up its sendings. Answers how many. */
@@ -241,7 +244,10 @@ export function makeDeviceCommands({
       const now = clock.now();
       const due = (await store.lockDue(tx, { serials, now, limit })).filter((command) => isDue(command, now));
       const steps = await step(tx, due, () => ({ event: { kind: "claimed", at: now }, actor: SYSTEM }));
-      return due.map((command) => ({ ...command, ...steps.get(command.id) }));
+      return {
+        claimed: due.map((command) => ({ ...command, ...steps.get(command.id) })),
+        nextAt: await store.nextDue(tx, { serials, now }),
+      };
     },
     async noteSent(tx, results) {
       const byId = new Map(results.map((result) => [result.id, result]));

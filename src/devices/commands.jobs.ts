@@ -85,6 +85,10 @@ export function makeCommandLoop({
     wake();
   }
 
+  function wantAt(serial: string, at: Date): void {
+    dueAt.set(serial, Math.min(at.getTime(), dueAt.get(serial) ?? Number.POSITIVE_INFINITY));
+  }
+
   function wake(): void {
     running ??= Promise.resolve()
       .then(run)
@@ -104,10 +108,12 @@ export function makeCommandLoop({
       const seen = serials.filter((serial) => unseen.delete(serial));
       for (const serial of serials) wanted.delete(serial);
       try {
-        const claimed = await database.db.transaction(async (tx) => {
+        const { claimed, nextAt } = await database.db.transaction(async (tx) => {
           await touch(tx, seen, clock.now());
           return await commands.claim(tx, { serials, limit: CLAIM_MAX });
         });
+        // What pauses, or is leased to a gateway that died, has nobody else to remember it: the next tick finds it.
+        for (const [serial, at] of nextAt) wantAt(serial, at);
         const bySerial = Map.groupBy(claimed, ({ serial }) => serial);
         // A full claim may have left some of these serials out.
         if (claimed.length === CLAIM_MAX) for (const serial of serials) if (!bySerial.has(serial)) wanted.add(serial);
@@ -164,8 +170,7 @@ export function makeCommandLoop({
   async function note(serial: string, result: { id: CommandId } & SendResult): Promise<void> {
     try {
       const next = await notes.add(result);
-      if (next !== undefined)
-        dueAt.set(serial, Math.min(next.getTime(), dueAt.get(serial) ?? Number.POSITIVE_INFINITY));
+      if (next !== undefined) wantAt(serial, next);
     } catch (error) {
       // Unwritten, the command is sent again when its lease ends: the device knows its id.
       onFault(error);

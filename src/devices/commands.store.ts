@@ -166,16 +166,37 @@ async function lockWhere(tx: Tx, { where, end }: { where: SQL; end: SQL }): Prom
   return rows.map(commandOf);
 }
 
-/** What may be due for devices at this gateway, in the order of asking; what another gateway holds is passed over. */
+/**
+ * What may be due for devices at this gateway, in the order of asking; what another gateway holds is passed over. Tokens go one
+ * by one in the order of their counts: while an earlier one is queued, pauses or is on its way, no later one is taken. A lamp
+ * that counts a later one would refuse a setting, and would tell us nothing any more of the earlier one.
+ */
 export function lockDue(
   tx: Tx,
   { serials, now, limit }: { serials: readonly string[]; now: Date; limit: number },
 ): Promise<readonly Command[]> {
-  const at = now.toISOString();
+  const at = sql`${now.toISOString()}::timestamptz`;
   return lockWhere(tx, {
-    where: sql`c.serial = any(${column(serials, "text")}) and ${OPEN} and c.next_attempt_at <= ${at}::timestamptz and c.expires_at > ${at}::timestamptz`,
+    where: sql`c.serial = any(${column(serials, "text")}) and ${OPEN} and c.next_attempt_at <= ${at} and c.expires_at > ${at}
+      and (c.token_count is null or not exists (
+        select from devices.commands e
+        where e.device = c.device and e.state in ('queued', 'sent') and e.token_count < c.token_count and e.expires_at > ${at}
+          and (e.attempts < e.attempts_max or (e.state = 'sent' and e.next_attempt_at > ${at}))))`,
     end: sql`order by c.created_at, c.token_count nulls last, c.id limit ${limit} for update skip locked`,
   });
+}
+
+/** When each of the devices has something due that is not yet: after a pause, or when the lease of a gateway ends. */
+export async function nextDue(
+  tx: Tx,
+  { serials, now }: { serials: readonly string[]; now: Date },
+): Promise<ReadonlyMap<string, Date>> {
+  const at = sql`${now.toISOString()}::timestamptz`;
+  const rows = await tx.execute<{ serial: string; at: string }>(sql`
+    select c.serial, min(c.next_attempt_at) as at from devices.commands c
+    where c.serial = any(${column(serials, "text")}) and ${OPEN} and c.next_attempt_at > ${at} and c.expires_at > ${at}
+      and (c.attempts < c.attempts_max or c.state = 'sent') group by c.serial`);
+  return new Map(rows.map((row) => [row.serial, new Date(row.at)]));
 }
 
 /** In the order of ids, so that two transactions with the same commands cannot wait for each other. */
@@ -184,7 +205,7 @@ export function lockByIds(tx: Tx, ids: readonly string[]): Promise<readonly Comm
   return lockWhere(tx, { where: sql`c.id = any(${column(ids, "uuid")})`, end: sql`order by c.id for update` });
 }
 
-/** The named commands, and the open ones whose tokens are all behind what their devices count. */
+/** The named commands, and the open ones whose tokens are not ahead of what their devices count. */
 export function lockHeard(
   tx: Tx,
   {

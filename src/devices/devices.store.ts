@@ -3,6 +3,7 @@ import type { DeviceId, TokenId } from "../kernel/ids.ts";
 import { column, type Db, type Tx } from "../platform/database.ts";
 import type { DeviceLine } from "./device-csv.ts";
 import type { Device, DeviceState, Token, TokenKind } from "./devices.ts";
+import { DEVICE_STATES, maySpeak } from "./life-cycle.ts";
 
 export interface DeviceWithKey extends Device {
   readonly keySealed: Uint8Array;
@@ -271,21 +272,36 @@ export async function findByNumbers(db: Db | Tx, numbers: readonly number[]): Pr
   return new Map(rows.map((row) => [row.number, deviceOf(row)]));
 }
 
+/** Where a device may take tokens: what is swapped, in the workshop or retired got its light elsewhere. */
+const TAKING = DEVICE_STATES.filter(maySpeak);
+
 /**
- * Tokens that a device with this count has not taken yet, the oldest first: of its present home only, and none of a command
- * that was cancelled or whose time has passed.
+ * Tokens that a device with this count has not taken yet, the oldest first, to be handed to it now: of its present home only,
+ * and none of a command that has ended or whose time has passed. Handing out the token of a command that nobody sent yet is its
+ * first sending, so that nobody takes it back afterwards; its row is locked, so that it is either taken back or handed out.
  */
 export async function pendingTokens(
   db: Db | Tx,
-  { number, count, limit }: { number: number; count: number; limit: number },
+  { number, count, limit, now }: { number: number; count: number; limit: number; now: Date },
 ): Promise<readonly string[]> {
+  const at = sql`${now.toISOString()}::timestamptz`;
   const rows = await db.execute<{ digits: string }>(sql`
-    select t.digits from devices.devices d join devices.tokens t on t.device_id = d.id
-    where d.number = ${number} and t.count > ${count} and (d.installed_at is null or t.issued_at >= d.installed_at)
-      and not exists (
-        select from devices.commands c
-        where c.device_id = d.id and c.slot = 'light' and c.token_count = t.count
-          and c.state in ('refused', 'failed', 'expired', 'cancelled'))
-    order by t.count limit ${limit}`);
+    with held as (
+      select c.id, c.token_count, c.state, c.attempts, c.state in ('queued', 'sent', 'delivered', 'done') and c.expires_at > ${at} as stands
+      from devices.devices d join devices.commands c on c.device_id = d.id and c.slot = 'light' and c.token_count > ${count}
+      where d.number = ${number} order by c.id for update of c),
+    pending as (
+      select t.count, t.digits from devices.devices d join devices.tokens t on t.device_id = d.id
+      where d.number = ${number} and d.state = any(${column(TAKING, "text")}) and t.count > ${count}
+        and (d.installed_at is null or t.issued_at >= d.installed_at)
+        and not exists (select from held h where h.token_count = t.count and not h.stands)
+      order by t.count limit ${limit}),
+    handed as (
+      update devices.commands c set attempts = 1 from held h join pending t on t.count = h.token_count
+      where c.id = h.id and h.state = 'queued' and h.attempts = 0 returning c.id),
+    noted as (
+      insert into devices.command_changes (command_id, state, attempts, detail, actor, at)
+      select id, 'queued', 1, 'Handed to the device when it asked.', 'system:commands', ${at} from handed)
+    select digits from pending order by count`);
   return rows.map(({ digits }) => digits);
 }

@@ -266,7 +266,7 @@ export function makeDevices({
     },
     findByNumbers: store.findByNumbers,
     pendingTokens: (db, { limit = PENDING_TOKENS_MAX, ...query }) =>
-      store.pendingTokens(db, { ...query, limit: Math.min(limit, PENDING_TOKENS_MAX) }),
+      store.pendingTokens(db, { ...query, limit: Math.min(limit, PENDING_TOKENS_MAX), now: clock.now() }),
     tokensOf: store.tokensOf,
     tokensByCause: store.tokensByCause,
   };

@@ -8,12 +8,18 @@ import {
   type CommandEvent,
   type CommandStanding,
 } from "../../src/devices/command-life.ts";
-import { commandMessage, writeCommandMessage, type CommandBody } from "../../src/devices/command-payload.ts";
+import {
+  commandMessage,
+  writeCommandMessage,
+  type CommandBody,
+  type CommandKind,
+} from "../../src/devices/command-payload.ts";
 
 const START = Date.parse("2026-03-02T06:00:00Z");
 const EXPIRY_MS = 3_600_000;
 
-const fresh = (tokenCount: number | null): CommandStanding => ({
+const fresh = (tokenCount: number | null, kind: CommandKind = "deliver_tokens"): CommandStanding => ({
+  kind,
   state: "queued",
   attempts: 0,
   attemptsMax: 5,
@@ -139,9 +145,15 @@ describe("one command", () => {
     });
   });
 
-  test("is confirmed by a count that reaches its token's, and by no lower one", () => {
-    expect(stepOf(sent, { kind: "confirmed", tokenCount: 6, at: at(1) })).toBeUndefined();
-    expect(stepOf(sent, { kind: "confirmed", tokenCount: 7, at: at(1) })).toMatchObject({ state: "done" });
+  test("is confirmed by a count that is its token's, and by no other: a lamp that counts a later one may never have had it", () => {
+    const setting: CommandStanding = { ...sent, kind: "lock" };
+    for (const standing of [sent, setting]) {
+      expect(stepOf(standing, { kind: "confirmed", tokenCount: 6, at: at(1) })).toBeUndefined();
+      expect(stepOf(standing, { kind: "confirmed", tokenCount: 7, at: at(1) })).toMatchObject({ state: "done" });
+    }
+    // The lamp still takes paid days from before, so they are sent on; a setting from before it refuses.
+    expect(stepOf(sent, { kind: "confirmed", tokenCount: 9, at: at(1) })).toBeUndefined();
+    expect(stepOf(setting, { kind: "confirmed", tokenCount: 9, at: at(1) })).toMatchObject({ state: "failed" });
   });
 
   test("with a token cannot be taken back once it may have been heard; one without can", () => {
