@@ -154,15 +154,17 @@ export function makeBulkActs({
 
   return {
     async preview(db, order) {
-      return reportOf((await weigh(db, order, (serials) => store.findBySerials(db, serials))).lines);
+      return reportOf(order.act, (await weigh(db, order, (serials) => store.findBySerials(db, serials))).lines);
     },
     apply: (tx, { actor, key, digest, reason, ...order }) =>
       once(tx, { actor, key, input: { bulk: order, reason, digest }, now: clock.now() }, async () => {
         checkReason(reason);
         const weighed = await weigh(tx, order, (serials) => store.lockBySerials(tx, serials));
-        const report = reportOf(weighed.lines);
+        const report = reportOf(order.act, weighed.lines);
         if (digest !== undefined && digest !== report.digest)
-          throw new NotAllowedNow("Something changed since the dry run. Look at a new one first.");
+          throw new NotAllowedNow(
+            "This is not what the dry run showed, or something changed since. Look at a new one first.",
+          );
         const bulkId = makeId<"Bulk">();
         const done =
           weighed.chosen.length === 0

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { parse } from "csv-parse/sync";
 import { InvalidInput } from "../kernel/refusal.ts";
+import { isSerial, SERIAL_RULE } from "../kernel/serial.ts";
+import { canonicalJson } from "../platform/idempotency.ts";
 import type { CommandRequest } from "./commands.commands.ts";
 import { refuseNew } from "./credentials.ts";
 import type { CredentialRow } from "./credentials.store.ts";
@@ -32,7 +34,7 @@ export interface BulkReport {
   readonly lines: readonly BulkLine[];
   readonly willDo: number;
   readonly refused: number;
-  /** Of all lines: an act that names it happens only while the dry run is still true. */
+  /** Of the act and all lines: an act that names it happens only as it was looked at, while the dry run is still true. */
   readonly digest: string;
 }
 
@@ -98,7 +100,7 @@ function readRecords(csv: string): readonly (readonly string[])[] {
 
 function parseTarget(line: number, field: (name: (typeof COLUMNS)[number]) => string): BulkTarget | string {
   const serial = field("serial number");
-  if (!/^[\w.:/-]{1,64}$/.test(serial)) return "A serial has 1 to 64 letters, digits or . : / - _";
+  if (!isSerial(serial)) return SERIAL_RULE;
   const text = (name: "area" | "place"): string | null => (field(name) === "" ? null : field(name));
   const degrees = (name: "latitude" | "longitude"): number | null =>
     field(name) === "" ? null : /^-?\d{1,3}(\.\d+)?$/.test(field(name)) ? Number(field(name)) : Number.NaN;
@@ -164,9 +166,13 @@ function placeText(whereabouts: Whereabouts | undefined): string {
   return ` at ${[area, place, position].filter((part) => part !== null).join(", ")}`;
 }
 
-export function reportOf(lines: readonly BulkLine[]): BulkReport {
+/** Its digest stands for the act with all its settings, and for every line: who looked at 5 days has not seen 30. */
+export function reportOf(act: BulkAct, lines: readonly BulkLine[]): BulkReport {
   const ordered = lines.toSorted((left, right) => left.line - right.line);
   const willDo = ordered.filter(({ outcome }) => outcome === "do").length;
-  const digest = createHash("sha256").update(JSON.stringify(ordered)).digest("hex").slice(0, 32);
+  const digest = createHash("sha256")
+    .update(canonicalJson({ act, lines: ordered }))
+    .digest("hex")
+    .slice(0, 32);
   return { lines: ordered, willDo, refused: ordered.length - willDo, digest };
 }

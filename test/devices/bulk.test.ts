@@ -126,6 +126,18 @@ describe("a bulk act", () => {
     expect(await preview(order)).toMatchObject({ willDo: 0, refused: 3 });
   });
 
+  test("happens only as it was looked at: with the digest of another number of days it is refused", async () => {
+    const lamp = await rooms.addSpeaking();
+    const days = (count: number): BulkOrder => ({
+      selection: { csv: `serial number\n${lamp.serial}\n` },
+      act: { kind: "command", request: { kind: "set_days", days: count } },
+    });
+    const { digest, willDo } = await preview(days(5));
+    expect(willDo).toBe(1);
+    await expect(apply({ ...days(30), key: "bulk-key-days-30", digest })).rejects.toThrow(/not what the dry run/);
+    expect(await apply({ ...days(5), key: "bulk-key-days-5", digest })).toMatchObject({ done: 1 });
+  });
+
   test("issues codes and cuts off, and says of each device why not", async () => {
     const [lamp] = await rooms.addLamps(1);
     const speaking = await rooms.addSpeaking();
