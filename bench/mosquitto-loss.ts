@@ -120,9 +120,9 @@ async function startConsumer(url: string, isShared: boolean, taken: Set<string>)
   const link = startBrokerLink({
     url,
     name: "bench",
-    group: isShared ? "bench" : undefined,
+    isShared,
+    group: "bench",
     filters: [TOPIC],
-    connections: 1,
     onFault: () => undefined,
     take(message) {
       taken.add(Buffer.from(message.payload).toString().replace(/\.+$/, ""));

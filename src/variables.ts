@@ -14,7 +14,7 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_MQTT_NAME:
     "Name of this process at the broker of MQTT_URL: each its own, the same after every start (the host's name).",
   WASHA_MQTT_SHARED:
-    "yes: processes of different names share what the broker of MQTT_URL brings, by a shared subscription; see docs/brokers.md for what it costs. no (the default): each takes all.",
+    "yes: processes of different names share what the broker of MQTT_URL brings, by a shared subscription; where the broker deals in turn, signed frames come out of order and are refused as replays: see docs/brokers.md. no (the default): each takes all.",
   WASHA_MQTT_TOPICS:
     "Further topic filters to take from the broker of MQTT_URL, separated by commas, such as acme/#. Those of named bridges (below) are asked for without.",
   WASHA_VICTRON_PORTALS:

@@ -77,8 +77,7 @@ async function run(order: GatewayOrder): Promise<void> {
       take: ingest.take,
       url: order.brokerUrl,
       name: "bench",
-      // The broker outlives the run, so what a shared subscription loses with it is not at stake; it may use more connections.
-      isShared: true,
+      isShared: false,
       onFault: (error) => process.stderr.write(`${String(error)}\n`),
     });
     await link.whenReady();

@@ -1,16 +1,12 @@
-import { connect, type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from "mqtt";
-import { deferAcknowledgements, type Turn } from "./mqtt-broker-acks.ts";
+import { connect, type IClientOptions, type IConnackPacket, type MqttClient } from "mqtt";
+import { deferAcknowledgements } from "./mqtt-broker-acks.ts";
+import { filtersOf, makeFilterMatch } from "./mqtt-broker-filters.ts";
+import { makeHouse, MESSAGES_MAX, within, type HouseSettings } from "./mqtt-broker-house.ts";
 
-/** A message of a broker outside. */
-export interface BrokerMessage {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  /** MQTT 5's content type, such as "application/cbor". */
-  readonly contentType: string | undefined;
-}
+export type { BrokerMessage } from "./mqtt-broker-house.ts";
 
 export interface BrokerLink {
-  /** Resolves as soon as every connection has its subscriptions: what is told from then on is kept for us. Rejects when stopped. */
+  /** Resolves as soon as the subscriptions stand: what is told from then on is kept for us. Rejects when stopped. */
   whenReady(): Promise<void>;
   /** How many messages wait for their commit, and their bytes. */
   readonly inFlight: { readonly messages: number; readonly bytes: number };
@@ -24,86 +20,81 @@ export interface BrokerLink {
   stop(): Promise<void>;
 }
 
-export interface BrokerSettings {
+export interface BrokerSettings extends HouseSettings {
   /** mqtt://user:password@host:1883; mqtts:, ws: and wss: too. */
   readonly url: string;
   /** The name of this process at the broker: the same after every start, and no other process's. */
   readonly name: string;
   /**
-   * Processes of one group share the messages, where the broker can. Undefined: this process takes all, by a plain
-   * subscription on one connection.
+   * Whether processes of one group divide the messages among them, where the broker can; otherwise this one takes all, by a plain
+   * subscription. Most brokers deal them out in turn, whoever sent them, so that nobody keeps the order of a sender who does not wait.
    */
-  readonly group: string | undefined;
+  readonly isShared: boolean;
+  /** The name of the group; needed to leave a shared subscription too. */
+  readonly group: string;
   readonly filters: readonly string[];
-  /** Resolves when the message is committed, be it set aside. It is called again after a rejection. */
-  take(message: BrokerMessage): Promise<unknown>;
-  /** Told of what an operator should see; everything is tried again by itself. */
-  onFault(error: unknown): void;
-  readonly connections?: number;
-  /** What may wait for its commit, over all connections. Above it the broker keeps the rest, and sockets pause. */
-  readonly messagesMax?: number;
-  readonly bytesMax?: number;
   /** MQTT 3.1.1 for a broker that knows nothing newer: no sharing, no expiry. */
   readonly protocolVersion?: 4 | 5;
-  readonly retryPauseMs?: { readonly first: number; readonly most: number };
   readonly reconnectMs?: number;
-  /** How long a stop waits for what is under way; the broker brings again what is not committed by then. */
-  readonly drainMs?: number;
 }
 
 /** As long as a broker keeps our place and what comes for us while we are away. Mosquitto's example here says the same. */
 export const SESSION_EXPIRY_SECONDS = 14 * 86_400;
 const RECEIVE_MAXIMUM_MOST = 65_535;
 const PUBLISH_TIMEOUT_MS = 10_000;
-const DRAIN_MS = 10_000;
 /** Reason code of DISCONNECT in MQTT 5. */
 const SESSION_TAKEN_OVER = 142;
 const RESUBSCRIBE_MS = 10_000;
+const LEAVE_PAUSE_MS = 1_000;
 
 /**
  * Takes messages from a broker outside and acknowledges each after `take` resolved, so the broker keeps what we have not
  * committed. What the device was told is another matter: its acknowledgement is the broker's own (docs/brokers.md).
  * A broker that is away, now or later, is tried again for ever; `onFault` tells.
+ *
+ * There is one connection: MQTT keeps an order within a connection and nowhere else, and a device that signs its frames with a
+ * growing count would lose those that a second connection brings late.
  */
 export function startBrokerLink(settings: BrokerSettings): BrokerLink {
-  const { connections = 4, protocolVersion = 5, messagesMax = 20_000 } = settings;
-  // Without sharing (MQTT 3.1.1 has none) a second connection would bring everything twice.
-  const isShared = protocolVersion === 5 && settings.group !== undefined;
-  const count = isShared ? connections : 1;
-  const house = makeHouse(settings, messagesMax);
-  const clients: MqttClient[] = [];
-  for (let number = 0; number < count; number++)
-    clients.push(makeClient(settings, { number, inFlightMax: Math.ceil(messagesMax / count) }));
-  const [first] = clients;
-  if (first === undefined) throw new Error("Bug: a link has at least one connection.");
-  const readiness = makeReadiness(clients.length);
-  for (const [number, client] of clients.entries()) {
-    deferAcknowledgements(client, house);
-    subscribeAlways(client, { settings, number, isShared, readiness });
-    client.connect();
-  }
+  const house = makeHouse(settings);
+  const client = makeClient(settings);
+  const readiness = makeReadiness();
+  const leave = makeLeaving(client, settings);
+  deferAcknowledgements(client, {
+    hold: house.hold,
+    receive(packet, turn) {
+      leave.hear(packet.topic);
+      house.receive(packet, turn);
+    },
+  });
+  subscribeAlways(client, { settings, readiness, leave });
+  client.connect();
   let stopping: Promise<void> | undefined;
   return {
     whenReady: readiness.when,
     inFlight: house.inFlight,
-    publish: (topic, payload, options = {}) => publish(first, { topic, payload, ...options }),
+    publish: (topic, payload, options = {}) => publish(client, { topic, payload, ...options }),
     stop() {
       stopping ??= (async () => {
         readiness.end();
         await house.drain();
-        await Promise.all(clients.map((client) => client.endAsync()));
+        await client.endAsync();
       })();
       return stopping;
     },
   };
 }
 
-function makeClient(
-  { url, name, protocolVersion = 5, onFault, reconnectMs = 1_000 }: BrokerSettings,
-  { number, inFlightMax }: { number: number; inFlightMax: number },
-): MqttClient {
+function makeClient({
+  url,
+  name,
+  protocolVersion = 5,
+  messagesMax = MESSAGES_MAX,
+  onFault,
+  reconnectMs = 1_000,
+}: BrokerSettings): MqttClient {
   const options: IClientOptions = {
-    clientId: `${name}-${String(number)}`,
+    clientId: name,
     protocolVersion,
     // The session outlives the connection: what comes while we are away waits for us, and what we did not acknowledge
     // comes again.
@@ -112,7 +103,7 @@ function makeClient(
       ? {
           properties: {
             sessionExpiryInterval: SESSION_EXPIRY_SECONDS,
-            receiveMaximum: Math.min(inFlightMax, RECEIVE_MAXIMUM_MOST),
+            receiveMaximum: Math.min(messagesMax, RECEIVE_MAXIMUM_MOST),
           },
         }
       : {}),
@@ -126,7 +117,7 @@ function makeClient(
     manualConnect: true,
   };
   const client = connect(url, options);
-  // The same again every second, on every connection, would be a log of nothing else.
+  // The same again every second would be a log of nothing else.
   let told = "";
   client.on("connect", () => (told = ""));
   client.on("error", (error) => {
@@ -142,61 +133,58 @@ function makeClient(
   return client;
 }
 
-/** Who has subscribed, and who waits until all have. */
+/** Whether the subscriptions stand, and who waits until they do. */
 interface Readiness {
-  set(number: number, isReady: boolean): void;
+  set(isReady: boolean): void;
   when(): Promise<void>;
   end(): void;
 }
 
-function makeReadiness(count: number): Readiness {
-  const ready = new Set<number>();
-  let all = Promise.withResolvers<void>();
+function makeReadiness(): Readiness {
+  let isReady = false;
+  let ready = Promise.withResolvers<void>();
   // Nobody need wait for it.
-  all.promise.catch(() => undefined);
+  ready.promise.catch(() => undefined);
   return {
-    set(number, isReady) {
-      if (isReady) ready.add(number);
-      else if (ready.delete(number) && ready.size === count - 1) {
-        all = Promise.withResolvers();
-        all.promise.catch(() => undefined);
+    set(isNow) {
+      if (isNow) ready.resolve();
+      else if (isReady) {
+        ready = Promise.withResolvers();
+        ready.promise.catch(() => undefined);
       }
-      if (ready.size === count) all.resolve();
+      isReady = isNow;
     },
-    when: () => all.promise,
-    end: () => all.reject(new Error("The link to the broker was stopped.")),
+    when: () => ready.promise,
+    end: () => ready.reject(new Error("The link to the broker was stopped.")),
   };
 }
 
 /** Subscribes whenever the client connects. */
 function subscribeAlways(
   client: MqttClient,
-  {
-    settings,
-    number,
-    isShared,
-    readiness,
-  }: { settings: BrokerSettings; number: number; isShared: boolean; readiness: Readiness },
+  { settings, readiness, leave }: { settings: BrokerSettings; readiness: Readiness; leave: Leaving },
 ): void {
-  const { filters, group = "", protocolVersion = 5, onFault } = settings;
+  const { filters, group, protocolVersion = 5, onFault } = settings;
+  // MQTT 3.1.1 knows no sharing.
+  const isShared = protocolVersion === 5 && settings.isShared;
   const subscribe = async (connack: IConnackPacket): Promise<void> => {
-    // A broker without sharing says so; then one connection takes everything and the others rest.
+    // A broker without sharing says so.
     const shares = isShared && connack.properties?.sharedSubscriptionAvailable !== false;
-    if (!shares && number > 0) return;
-    const names = filters.map((filter) => (shares ? `$share/${group}/${filter}` : filter));
+    const names = shares ? filters.map((filter) => sharedName(group, filter)) : [...filters];
     // Retained statuses come once, with a new subscription, and not again at every reconnection.
     await client.subscribeAsync(names, { qos: 1, ...(protocolVersion === 5 ? { rh: 1 } : {}) });
+    leave.connected(connack, shares);
   };
-  client.on("close", () => readiness.set(number, false));
+  client.on("close", () => readiness.set(false));
   client.on("connect", (connack) => {
     subscribe(connack).then(
-      () => readiness.set(number, client.connected),
+      () => readiness.set(client.connected),
       (error: unknown) => {
         // A connection that ended meanwhile: the next one subscribes.
         if (!client.connected) return;
         onFault(
           new Error(
-            `The broker refuses the subscription to ${filters.join(", ")}: allow it to the user of MQTT_URL${isShared ? `, with the prefix $share/${group}/ too` : ""}.`,
+            `The broker refuses the subscription to ${filters.join(", ")}: allow it to the user of MQTT_URL${isShared ? `, with the prefix ${sharedName(group, "")} too` : ""}.`,
             { cause: error },
           ),
         );
@@ -208,100 +196,47 @@ function subscribeAlways(
   });
 }
 
-/** Everything that is under way, over all connections: how much, whether there is room, and who waits for it. */
-function makeHouse(
-  {
-    take,
-    onFault,
-    drainMs = DRAIN_MS,
-    bytesMax = 64 * 1_024 * 1_024,
-    retryPauseMs = { first: 100, most: 5_000 },
-  }: BrokerSettings,
-  messagesMax: number,
-): {
-  inFlight: { messages: number; bytes: number };
-  receive(packet: IPublishPacket, turn: Turn): void;
-  hold(resume: () => void): void;
-  drain(): Promise<void>;
-} {
-  const inFlight = { messages: 0, bytes: 0 };
-  const pauses = new Set<() => void>();
-  const running = new Set<Promise<void>>();
-  let held: (() => void)[] = [];
-  let isStopping = false;
-  let isTroubled = false;
-
-  const hasRoom = (): boolean => inFlight.messages < messagesMax && inFlight.bytes < bytesMax;
-  const letIn = (): void => {
-    while (held.length > 0 && hasRoom()) held.shift()?.();
-  };
-  const pause = (millis: number): Promise<void> =>
-    new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        pauses.delete(end);
-        resolve();
-      };
-      const timer = setTimeout(end, millis);
-      pauses.add(end);
-    });
-
-  /** Until it is committed, or the broker will bring it again anyway. */
-  async function bring(message: BrokerMessage, turn: Turn): Promise<void> {
-    for (let pauseMs = retryPauseMs.first; ; pauseMs = Math.min(pauseMs * 2, retryPauseMs.most)) {
-      try {
-        await take(message);
-        isTroubled = false;
-        turn.acknowledge();
-        return;
-      } catch (error) {
-        // Twenty thousand messages that wait for the database have one thing to tell.
-        if (!isTroubled) onFault(error);
-        isTroubled = true;
-        turn.passOver();
-      }
-      if (!isStopping) await pause(pauseMs);
-      if (isStopping || !turn.isCurrent()) return;
-    }
-  }
-
-  return {
-    inFlight,
-    receive(packet, turn) {
-      // Not acknowledged, so it comes again when we are back.
-      if (isStopping) return;
-      const message = readPacket(packet);
-      inFlight.messages += 1;
-      inFlight.bytes += message.payload.length;
-      const run = bring(message, turn).finally(() => {
-        inFlight.messages -= 1;
-        inFlight.bytes -= message.payload.length;
-        running.delete(run);
-        letIn();
-      });
-      running.add(run);
-    },
-    hold(resume) {
-      if (hasRoom() && held.length === 0) resume();
-      else held.push(resume);
-    },
-    async drain() {
-      isStopping = true;
-      for (const end of pauses) end();
-      for (const resume of held) resume();
-      held = [];
-      await within(drainMs, Promise.all(running)).catch(() => undefined);
-      // The last acknowledgements are written in the next turn of the loop.
-      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-    },
-  };
+function sharedName(group: string, filter: string): string {
+  return `$share/${group}/${filter}`;
 }
 
-function readPacket({ topic, payload, properties }: IPublishPacket): BrokerMessage {
+/** Leaves what a session still asks for and the settings do not. */
+interface Leaving {
+  /** After the subscriptions of now stand. */
+  connected(connack: IConnackPacket, isShared: boolean): void;
+  /** With each message. */
+  hear(topic: string): void;
+}
+
+/**
+ * A session that lasts keeps the subscriptions of earlier settings: plain ones beside shared ones would bring everything twice, and
+ * those of a bridge that was taken out would bring its messages for ever. The session itself is kept, since messages wait in it that
+ * devices have forgotten. MQTT does not list what a session asks for, but what brought a message is among the filters that match it.
+ */
+function makeLeaving(client: MqttClient, { filters, group, protocolVersion = 5, onFault }: BrokerSettings): Leaving {
+  const isAskedFor = makeFilterMatch(filters);
+  let canShare = false;
+  let isBusy = false;
+  const withShared = (names: readonly string[]): string[] =>
+    canShare ? names.flatMap((name) => [name, sharedName(group, name)]) : [...names];
+  const unsubscribe = (names: string[]): void => {
+    // A connection that ended meanwhile: the next message, or the next connection, tries again.
+    client.unsubscribeAsync(names).catch((error: unknown) => void (client.connected && onFault(error)));
+  };
   return {
-    topic,
-    payload: typeof payload === "string" ? Buffer.from(payload) : payload,
-    contentType: properties?.contentType,
+    connected({ sessionPresent, properties }, isShared) {
+      canShare = protocolVersion === 5 && properties?.sharedSubscriptionAvailable !== false;
+      if (!sessionPresent) return;
+      if (isShared) unsubscribe([...filters]);
+      else if (canShare) unsubscribe(filters.map((filter) => sharedName(group, filter)));
+    },
+    hear(topic) {
+      // What waited in the session comes all the same, and need not be answered by a thousand names each.
+      if (isBusy || isAskedFor(topic)) return;
+      isBusy = true;
+      setTimeout(() => (isBusy = false), LEAVE_PAUSE_MS).unref();
+      unsubscribe(withShared(filtersOf(topic)));
+    },
   };
 }
 
@@ -323,16 +258,4 @@ async function publish(
       : { properties: { messageExpiryInterval: Math.max(1, Math.floor(expirySeconds)) } }),
   });
   await within(PUBLISH_TIMEOUT_MS, sent);
-}
-
-async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`No end within ${String(timeoutMs)} ms.`)), timeoutMs);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

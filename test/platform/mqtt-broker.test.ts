@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { Aedes } from "aedes";
 import { connectAsync } from "mqtt";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { filtersOf, makeFilterMatch } from "../../src/platform/mqtt-broker-filters.ts";
 import { startBrokerLink, type BrokerLink, type BrokerSettings } from "../../src/platform/mqtt-broker.ts";
 
 /** A message as `take` saw it, with the power to commit it or to fail. */
@@ -54,6 +55,7 @@ function open(settings: Partial<BrokerSettings> = {}): { link: BrokerLink; taken
   const link = startBrokerLink({
     url: `mqtt://127.0.0.1:${String(port)}`,
     name: "gateway",
+    isShared: false,
     group: "washa",
     filters: ["paygo/v1/+/data"],
     protocolVersion: 4,
@@ -74,11 +76,12 @@ function open(settings: Partial<BrokerSettings> = {}): { link: BrokerLink; taken
   return { link, taken, faults };
 }
 
-async function tell(...texts: readonly string[]): Promise<void> {
-  const lamp = await connectAsync(`mqtt://127.0.0.1:${String(port)}`, { clientId: "lamp" });
-  for (const text of texts) await lamp.publishAsync("paygo/v1/lamp/data", text, { qos: 1 });
-  await lamp.endAsync();
+async function tellAs(serial: string, ...texts: readonly string[]): Promise<void> {
+  const device = await connectAsync(`mqtt://127.0.0.1:${String(port)}`, { clientId: serial });
+  for (const text of texts) await device.publishAsync(`paygo/v1/${serial}/data`, text, { qos: 1 });
+  await device.endAsync();
 }
+const tell = (...texts: readonly string[]): Promise<void> => tellAs("lamp", ...texts);
 
 const texts = (taken: readonly Taken[]): string[] => taken.map(({ text }) => text);
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, at) => `frame ${String(at)}`);
@@ -124,10 +127,11 @@ describe("acknowledgements that wait for the commit", () => {
     await expect.poll(() => acknowledged).toEqual(["one", "two", "three"]);
   });
 
-  test("a message that fails is tried again, holds up none behind it, and the fault is told once", async () => {
+  test("a message that fails is tried again, holds up nobody else's, and the fault is told once", async () => {
     const { link, taken, faults } = open();
     await link.whenReady();
-    await tell("bad", "good");
+    await tell("bad");
+    await tellAs("radio", "good");
     await expect.poll(() => taken.length).toBe(2);
     taken[0]?.fail();
     await expect.poll(() => taken.length).toBe(3);
@@ -138,6 +142,40 @@ describe("acknowledgements that wait for the commit", () => {
     await expect.poll(() => acknowledged).toEqual(["good"]);
     taken[3]?.commit();
     await expect.poll(() => acknowledged).toEqual(["good", "bad"]);
+  });
+
+  test("what a device said after a message that failed is not taken before it: its count would have moved on", async () => {
+    const { link, taken } = open();
+    await link.whenReady();
+    await tell("count 1");
+    await expect.poll(() => taken.length).toBe(1);
+    taken[0]?.fail();
+    await expect.poll(() => texts(taken)).toEqual(["count 1", "count 1"]);
+    await tell("count 2", "count 3");
+    await tellAs("radio", "of another");
+    await expect.poll(() => texts(taken)).toEqual(["count 1", "count 1", "of another"]);
+    taken[1]?.commit();
+    for (let at = 3; at < 5; at++) {
+      await expect.poll(() => taken.length).toBe(at + 1);
+      taken[at]?.commit();
+    }
+    expect(texts(taken)).toEqual(["count 1", "count 1", "of another", "count 2", "count 3"]);
+    taken[2]?.commit();
+    await expect.poll(() => acknowledged).toEqual(["count 1", "count 2", "count 3", "of another"]);
+    await expect.poll(() => link.inFlight.messages).toBe(0);
+  });
+
+  test("messages that failed together are tried again in the order in which they came", async () => {
+    const { link, taken } = open();
+    await link.whenReady();
+    await tell("count 1", "count 2", "count 3");
+    await expect.poll(() => taken.length).toBe(3);
+    for (const one of taken.slice().toReversed()) one.fail();
+    for (let at = 3; at < 6; at++) {
+      await expect.poll(() => taken.length).toBe(at + 1);
+      taken[at]?.commit();
+    }
+    expect(texts(taken).slice(3)).toEqual(["count 1", "count 2", "count 3"]);
   });
 });
 
@@ -194,6 +232,23 @@ describe("coming and going", () => {
     after.taken[0]?.commit();
   });
 
+  test("what the settings do not ask for any more is left, and what waited of it is not lost", async () => {
+    const before = open({ filters: ["paygo/v1/+/data", "N/#", "spBv1.0/village/NDATA/+"] });
+    await before.link.whenReady();
+    await before.link.stop();
+    const bridge = await connectAsync(`mqtt://127.0.0.1:${String(port)}`, { clientId: "bridge" });
+    await bridge.publishAsync("N/portal/system/0/Dc", "waited", { qos: 1 });
+    const left: string[] = [];
+    broker.on("unsubscribe", (filters) => left.push(...filters));
+    const after = open();
+    await expect.poll(() => texts(after.taken)).toEqual(["waited"]);
+    await expect.poll(() => left).toContain("N/#");
+    await bridge.publishAsync("N/portal/system/0/Dc", "left", { qos: 1 });
+    await bridge.endAsync();
+    await tell("still asked for");
+    await expect.poll(() => texts(after.taken)).toEqual(["waited", "still asked for"]);
+  });
+
   test("a broker that comes up later is found, and what is published before is refused", async () => {
     await new Promise((resolve) => server.close(resolve));
     const { link, faults } = open();
@@ -208,5 +263,29 @@ describe("coming and going", () => {
     broker.authorizeSubscribe = (_client, _subscription, done) => done(null, null);
     const { faults } = open();
     await expect.poll(() => faults.map(String)).toEqual([expect.stringContaining("allow it to the user of MQTT_URL")]);
+  });
+});
+
+describe("filters", () => {
+  test.each([
+    ["paygo/v1/+/data", "paygo/v1/A/data", true],
+    ["paygo/v1/+/data", "paygo/v1/A/B/data", false],
+    ["paygo/v1/+/+/data", "paygo/v1/A/B/data", true],
+    ["paygo/v1/+/data", "paygo/v1//data", true],
+    ["N/#", "N", true],
+    ["N/#", "N/a/b", true],
+    ["N/#", "NO/a", false],
+    ["#", "anything/at/all", true],
+    ["spBv1.0/a/NDATA/+", "spBv1x0/a/NDATA/b", false],
+  ])("%s asks for %s: %s", (filter, topic, isAskedFor) => {
+    expect(makeFilterMatch(["else", filter])(topic)).toBe(isAskedFor);
+    expect(filtersOf(topic).includes(filter)).toBe(isAskedFor);
+  });
+
+  test("all that could have brought a topic match it, and are few enough for one packet", () => {
+    const deep = "N/portal/vebus/276/Ac/ActiveIn/L1/P";
+    for (const filter of filtersOf(deep)) expect(makeFilterMatch([filter])(deep)).toBe(true);
+    expect(new Set(filtersOf(deep)).size).toBe(767);
+    expect(filtersOf(`${deep}/and/further/down`)).toContain("N/#");
   });
 });

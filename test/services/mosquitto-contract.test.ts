@@ -49,7 +49,6 @@ async function openMosquitto({ isShared }: { isShared: boolean }): Promise<MqttP
       url: broker.url.replace("://", `://${gateway.username}:${gateway.password}@`),
       name: "washa-test",
       clock: systemClock,
-      connections: 2,
       isShared,
       take: (frame) => ingest.take(frame),
       onFault: (error) => faults.push(error),

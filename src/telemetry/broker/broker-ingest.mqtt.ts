@@ -1,7 +1,7 @@
 import type { Clock } from "../../kernel/time.ts";
 import { startBrokerLink, type BrokerSettings } from "../../platform/mqtt-broker.ts";
 import type { RawFrame } from "../frames/frame.ts";
-import { DEVICE_FILTERS, GROUP, commandTopic, readContentType, readTopic } from "./topics.ts";
+import { DEVICE_FILTERS, GROUP, commandTopic, readContentType, readTopic, senderOf } from "./topics.ts";
 
 /** The way in through a broker outside: what our own gateway offers too. */
 export interface BrokerIngest {
@@ -27,26 +27,21 @@ export function startBrokerIngest({
   clock,
   take,
   topics = [],
-  isShared,
   ...settings
 }: {
   clock: Clock;
   /** The ingest: resolves when the frame is committed or set aside. */
   take(frame: RawFrame, source: string): Promise<unknown>;
   topics?: readonly string[];
-  /** Whether processes of different names share the messages. */
-  isShared: boolean;
-} & Pick<BrokerSettings, "url" | "name" | "onFault"> &
+} & Pick<BrokerSettings, "url" | "name" | "isShared" | "onFault"> &
   Partial<
-    Pick<
-      BrokerSettings,
-      "connections" | "messagesMax" | "bytesMax" | "protocolVersion" | "retryPauseMs" | "reconnectMs" | "drainMs"
-    >
+    Pick<BrokerSettings, "messagesMax" | "bytesMax" | "protocolVersion" | "retryPauseMs" | "reconnectMs" | "drainMs">
   >): BrokerIngest {
   const link = startBrokerLink({
     ...settings,
-    group: isShared ? GROUP : undefined,
+    group: GROUP,
     filters: [...DEVICE_FILTERS, ...topics],
+    senderOf,
     take({ topic, payload, contentType }) {
       const told = readTopic(topic);
       const frame = {

@@ -1,3 +1,5 @@
+import { parseTopic } from "../frames/sparkplug-adapter.ts";
+
 /** What a device tells, by the last level of its topic. Its commands come on `cmd`. */
 export const TOLD = ["status", "data", "event", "ack"] as const;
 
@@ -21,6 +23,12 @@ export function readTopic(topic: string): { serial: string | undefined; topic: s
   return serial === undefined || kind === undefined ? { serial: undefined, topic } : { serial, topic: kind };
 }
 
+/** Whose messages must keep their order: a device's, an edge node's with all behind it, or those of one foreign topic. */
+export function senderOf(topic: string): string {
+  const edge = parseTopic(topic);
+  return edge === undefined ? (readTopic(topic).serial ?? topic) : `${edge.group}/${edge.node}`;
+}
+
 export function commandTopic(serial: string): string {
   return `paygo/v1/${serial}/cmd`;
 }
@@ -42,7 +50,7 @@ export function parseTopicFilter(text: string): string {
   return text;
 }
 
-/** The name of a process at the broker, to which a number is added. Throws with what would do. */
+/** The name of a process at the broker. Throws with what would do. */
 export function parseClientName(text: string): string {
   if (!/^[\w.-]{1,60}$/.test(text)) throw new Error("1 to 60 letters, digits, dots, _ or - are needed.");
   return text;
