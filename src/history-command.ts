@@ -83,7 +83,9 @@ async function withHistory(
   const config = doors.config();
   const place = historyPlace(config, true);
   const isShared = "folder" in place && findFront(place.folder) !== undefined;
-  const store = openHistory(isShared ? historyPlace(config, false) : place);
+  const store = openHistory(isShared ? historyPlace(config, false) : place, {
+    onFault: ({ message }) => process.stderr.write(`${message.trim()}\n`),
+  });
   try {
     store.start();
     await store.settled();

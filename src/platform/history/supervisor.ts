@@ -19,7 +19,7 @@ export interface EngineSupervisor {
   state(): Front | Absence;
   /** Of the engine's process, for tests that end it. */
   processId(): number | undefined;
-  /** Resolves when the engine answers or it is certain that it will not by itself (missing, in use, broken). Never rejects. */
+  /** Resolves when the engine answers or has once failed to (missing, in use, broken, crashed). Never rejects. */
   settled(): Promise<void>;
   /** Lets what runs come to its end, at most ten seconds. */
   stop(): Promise<void>;
@@ -47,10 +47,13 @@ const CHILD = fileURLToPath(new URL("engine-child.ts", import.meta.url));
 export function superviseEngine({
   folder: given,
   pauses = RESTART_PAUSES,
+  program = CHILD,
   onFault = () => undefined,
 }: {
   folder: string;
   pauses?: RestartPauses | undefined;
+  /** What is run as the engine's process. */
+  program?: string;
   onFault?: (fault: { readonly reason: Absence; readonly message: string }) => void;
 }): EngineSupervisor {
   const folder = resolve(given);
@@ -85,17 +88,23 @@ export function superviseEngine({
 
   function begin(): void {
     if (isStopping) return;
-    const started = fork(CHILD, [], { execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"], env: {} });
+    const started = fork(program, [], { execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"], env: {} });
     child = started;
     let complaint = "";
+    let hasSpoken = false;
     started.stderr?.on("data", (piece: Buffer) => (complaint = (complaint + piece.toString()).slice(-2_000)));
-    started.on("message", (message: FromChild) => hear(message));
+    started.on("message", (message: FromChild) => {
+      hasSpoken = true;
+      hear(message);
+    });
     started.once("error", (error) => (complaint += error.message));
     started.once("close", (code, signal) => {
       clearTimeout(steady);
       if (isStopping || state === "missing") return;
-      if (typeof state === "object" || state === "crashed") {
+      // One that ends before its first word was ended by native code, by the system, or by what it could not load.
+      if (!hasSpoken || typeof state === "object" || state === "crashed") {
         state = "crashed";
+        settled.resolve();
         const how = signal ?? `code ${String(code)}`;
         onFault({ reason: "crashed", message: `The history engine ended (${how}); it is started again. ${complaint}` });
       }
