@@ -210,7 +210,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     ),
     settleBatchMax: whole("WASHA_SETTLE_BATCH", 200, { least: 1, most: 2_000 }),
     databaseConnectionsMax: whole("WASHA_DB_CONNECTIONS", 10, { least: 2, most: 200 }),
-    keptDays: whole("WASHA_KEPT_DAYS", 40, { least: 2, most: 365 }),
+    // Battery health reads a week when it is over and two days more have passed: its Monday is nine days old then.
+    keptDays: whole("WASHA_KEPT_DAYS", 40, { least: 10, most: 365 }),
     ingestLanes: whole("WASHA_INGEST_LANES", 1, { least: 1, most: 16 }),
     metricsSimpleAuth: whole("WASHA_METRICS_SIMPLE_AUTH", 0, { least: 0, most: 1 }) === 1,
     isProduction: env["NODE_ENV"] === "production",

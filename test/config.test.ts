@@ -134,6 +134,7 @@ describe("a wrong variable is refused by its name, with what would do", () => {
     ["WASHA_SMS_SECRET", "a b c d e f g h i j k", "16 to 128"],
     ["WASHA_SETTLE_BATCH", "0", "1 to 2000"],
     ["WASHA_DB_CONNECTIONS", "1", "2 to 200"],
+    ["WASHA_KEPT_DAYS", "9", "10 to 365"],
     ["WASHA_LOG", "loud", "fatal, error, warn"],
   ])("%s=%s", (name, value, remedy) => {
     const told = refused({ [name]: value });
