@@ -1,5 +1,6 @@
 import { parse } from "csv-parse/sync";
 import { InvalidInput } from "../kernel/refusal.ts";
+import { isSerial, SERIAL_RULE } from "../kernel/serial.ts";
 import { parseBatteryLabel, type BatteryLabel } from "./battery-label.ts";
 import { defaultStartingCode, parseKey } from "./tokens/openpaygo.ts";
 
@@ -109,7 +110,7 @@ function parseLine(
   const field = (...names: string[]): string =>
     names.map((name) => record[name]).find((value) => value !== undefined) ?? "";
   const serial = field("serial number");
-  if (!/^[\w.:/-]{1,64}$/.test(serial)) return "A serial has 1 to 64 letters, digits or . : / - _";
+  if (!isSerial(serial)) return SERIAL_RULE;
   const key = parseKey(field("key"));
   if (!key.ok) return "The key is not 32 hexadecimal digits.";
   const whole = (text: string, fallback: number): number =>

@@ -1,3 +1,5 @@
+import { isSerial } from "../kernel/serial.ts";
+
 /** What a device may do at a broker, ours or another's: the one place that decides it. */
 export interface TopicRights {
   readonly publish: readonly string[];
@@ -12,12 +14,9 @@ export const DOWNLINK_CHANNELS = ["cmd"] as const;
 
 export type UplinkChannel = (typeof UPLINK_CHANNELS)[number];
 
-/** As device files are read: no wildcard of MQTT is among these characters. A slash is, so topics are compared whole. */
-const SERIAL = /^[\w.:/-]{1,64}$/;
-
-/** The topics of a serial, each whole and without wildcards; none for a text that is no serial. */
+/** The topics of a serial, each whole and without wildcards; none for a text that is no serial. A slash may be in one, so topics are compared whole. */
 export function topicRights(serial: string): TopicRights {
-  if (!SERIAL.test(serial)) return { publish: [], subscribe: [] };
+  if (!isSerial(serial)) return { publish: [], subscribe: [] };
   const topic = (channel: string): string => `${TOPIC_ROOT}/${serial}/${channel}`;
   return { publish: UPLINK_CHANNELS.map(topic), subscribe: DOWNLINK_CHANNELS.map(topic) };
 }

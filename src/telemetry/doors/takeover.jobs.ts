@@ -13,8 +13,8 @@ export interface Takeover {
 const CHANNEL = "telemetry_connected";
 /** Devices that reconnect together are told together. */
 const GATHER_MS = 50;
-/** PostgreSQL takes 8,000 bytes in one notice; a serial has 64 at most, and a hundred usual ones are 2,000. */
-const TOLD_AT_ONCE = 100;
+/** PostgreSQL takes 8,000 bytes in one notice, and a serial has 256 at most. */
+const TOLD_AT_ONCE = 25;
 
 const noticeSchema = z.object({ gateway: z.string(), at: z.number(), serials: z.array(z.string()) });
 

@@ -1,5 +1,5 @@
 /** Whose the topics of bridges are: Victron portals and Sparkplug groups that the operator named, and nobody else's. */
-import { isSerial } from "./refusal.ts";
+import { isSerial } from "../../kernel/serial.ts";
 import { parseTopic } from "./sparkplug-adapter.ts";
 
 /** The bridges that the operator named. Empty ones are not there. */

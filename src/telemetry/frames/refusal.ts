@@ -4,8 +4,6 @@ export type RefusedFrame = Extract<FrameOutcome, { ok: false }>;
 
 /** Long enough for what an engineer needs, short enough for a column and a log line. */
 const DETAIL_CHARACTERS_MAX = 400;
-/** Longer than any serial in the field. */
-const SERIAL_CHARACTERS_MAX = 64;
 
 /** A refusal as an outcome. `serial` only where the frame names one that may be a device's. */
 export function refuse(reason: FrameRefusal["reason"], detail: string, serial?: string): RefusedFrame {
@@ -19,10 +17,3 @@ function oneLine(text: string): string {
     .replace(/[\p{Cc}\u2028\u2029]/gu, " ")
     .toWellFormed();
 }
-
-/** Serials are printed on labels and typed: letters, digits and a few signs of any script, and nothing that splits a topic. */
-export function isSerial(text: unknown): text is string {
-  return typeof text === "string" && text.length > 0 && text.length <= SERIAL_CHARACTERS_MAX && SERIAL.test(text);
-}
-
-const SERIAL = /^[\p{L}\p{N}](?:[\p{L}\p{N}\p{M} ._:-]*[\p{L}\p{N}\p{M}])?$/u;

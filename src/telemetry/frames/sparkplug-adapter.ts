@@ -6,10 +6,11 @@
  * Metrics may be named by aliases that only the birth certificate explains. `readSparkplug` is handed what is known of the
  * edge node and hands back what is known after; the adapter around it does nothing but keep that.
  */
+import { isSerial } from "../../kernel/serial.ts";
 import type { DeviceFrame, FrameAdapter, FrameContext, FrameOutcome, RawFrame, Reading } from "./frame.ts";
 import { READINGS_MAX } from "./frame.ts";
 import { makeReading, makeRowSink, putValue, show, UNIX_SECONDS_MAX } from "./reading.ts";
-import { isSerial, refuse } from "./refusal.ts";
+import { refuse } from "./refusal.ts";
 import type { RefusedFrame } from "./refusal.ts";
 import { bear, defineMetric } from "./sparkplug-births.ts";
 import type { Births, EdgeBirth, MetricDefinition } from "./sparkplug-births.ts";

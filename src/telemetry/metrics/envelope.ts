@@ -1,5 +1,5 @@
 /** The outer members of a device request, whichever way they are spelled and encoded, with the bytes that may be signed. */
-import { isSerial } from "../frames/refusal.ts";
+import { isSerial, SERIAL_RULE } from "../../kernel/serial.ts";
 import { show, UNIX_SECONDS_MAX } from "../frames/reading.ts";
 import type { Range } from "./json-scan.ts";
 import { findRequestName } from "./names.ts";
@@ -78,7 +78,7 @@ function judge(members: Members, { wire, form }: { wire: Wire; form: Envelope["f
     const said = members.serial_number === undefined ? "is missing" : `is ${show(serial)}`;
     return {
       ok: false,
-      detail: `serial_number (sn) ${said}; it must be a text of 1 to 64 letters and digits.`,
+      detail: `serial_number (sn) ${said}; it must be a text. ${SERIAL_RULE}.`,
       serial: undefined,
     };
   }

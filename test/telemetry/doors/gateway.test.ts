@@ -147,6 +147,21 @@ describe("the acknowledgement", () => {
 });
 
 describe("who may speak", () => {
+  test.each(["A/1", "LAMP_", "-A", "_x", "a:b.c-d", "7", "A/B/C", "DEV-中文", "x".repeat(64)])(
+    "a device whose serial can be imported (%s) comes in, is read and hears its commands",
+    async (serial) => {
+      await world.addDevice(serial);
+      const client = await signIn(serial);
+      await client.publishAsync(`paygo/v1/${serial}/data`, data(serial), { qos: 1 });
+      const request = { sn: serial, ts: nowSeconds() - 5_000, d: { tc: 1, battery_voltage: 12 } };
+      await client.publishAsync(`paygo/v1/${serial}/data`, JSON.stringify(signed(request)), { qos: 1 });
+      await client.publishAsync(`paygo/v1/${serial}/status`, "online", { qos: 1 });
+      expect(await quarantineOf(serial)).toEqual([]);
+      expect(await readingsOf(serial)).toBe(2);
+      await expect(client.subscribeAsync(`paygo/v1/${serial}/cmd`, { qos: 1 })).resolves.toHaveLength(1);
+    },
+  );
+
   test("a wrong password is refused, and a database that is away asks the device to try again", async () => {
     const serial = await newSerial();
     await expect(signIn(serial, { password: "wrong" })).rejects.toMatchObject({ code: 5 });

@@ -207,7 +207,7 @@ describe("what is refused says what would be right", () => {
     ["NaN", `{"sn":"${sn}","d":{"battery_voltage":NaN}}`, "not_readable", "send null"],
     ["a list", "[1]", "wrong_schema", "an object with serial_number"],
     ["no serial", { d: {} }, "wrong_schema", "serial_number (sn) is missing"],
-    ["a serial that splits a topic", { sn: "a/b", d: {} }, "wrong_schema", "letters and digits"],
+    ["a serial that no device can have", { sn: "a b", d: {} }, "wrong_schema", "1 to 64 letters, digits or ."],
     ["no data", { sn }, "wrong_schema", "neither data"],
     ["a member twice", `{"sn":"${sn}","d":{},"d":{"tc":1}}`, "wrong_schema", '"d" comes twice'],
     [
