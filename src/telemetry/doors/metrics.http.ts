@@ -6,7 +6,7 @@ import { DAY_MS, type Clock } from "../../kernel/time.ts";
 import { FRAME_BYTES_MAX, type DeviceFrame, type FrameRefusal } from "../frames/frame.ts";
 import { parseJson } from "../frames/json.ts";
 import { IngestFull, type Ingest, type Taken } from "../ingest/ingest.commands.ts";
-import type { DataFormats } from "../ingest/data-formats.queries.ts";
+import { FormatsFull, type DataFormats } from "../ingest/data-formats.queries.ts";
 import { LaneClosed } from "../ingest/lane.jobs.ts";
 import type { Readings, StoredReading } from "../ingest/readings.queries.ts";
 import { buildAnswer, type AnswerContent } from "../metrics/answer.ts";
@@ -22,7 +22,10 @@ const DEVICE_RATE = { perMinute: 30, burst: 60, namesMax: 100_000 };
 const ADDRESS_RATE = { perMinute: 1_200, burst: 2_400, namesMax: 50_000 };
 /** A maker registers a handful, once. */
 const FORMAT_RATE = { perMinute: 10, burst: 20, namesMax: 50_000 };
-const FORMAT_BYTES_MAX = 256 * 1_024;
+/** Some eighty variables with a line of description each. */
+const FORMAT_BYTES_MAX = 16 * 1_024;
+/** Nobody need sign in to register a format. Strangers cannot use up what the office may still register for its makers. */
+const STRANGERS_FORMATS_MAX = 1_000;
 /** A device gives up after half a minute or so; the frame is stored all the same when the database is back. */
 const COMMIT_TIMEOUT_MS = 15_000;
 const RETRY_SECONDS = 30;
@@ -82,12 +85,21 @@ export function makeMetricsDoor(deps: MetricsDoorDeps): Router {
     });
   }
   router.post("/data_format", limit(formats), raw(FORMAT_BYTES_MAX), async (request, response) => {
-    const document = parseBody(request);
-    const answer = parseDataFormat(document);
+    const answer = parseDataFormat(parseBody(request));
     if (!answer.ok) throw new InvalidInput(answer.detail);
-    response.status(201).json({ id: await deps.dataFormats.register(document) });
+    response.status(201).json({ id: await registerFormat(deps, request, answer.document) });
   });
   return router;
+}
+
+async function registerFormat(deps: MetricsDoorDeps, request: Request, document: object): Promise<number> {
+  try {
+    return await deps.dataFormats.register(document, { formatsMax: STRANGERS_FORMATS_MAX });
+  } catch (error) {
+    if (!(error instanceof FormatsFull) || request.get("authorization") === undefined) throw error;
+    await deps.authorize(request);
+    return await deps.dataFormats.register(document);
+  }
 }
 
 function makeTaker(deps: MetricsDoorDeps): (request: Request, response: Response, path: string) => Promise<void> {

@@ -9,21 +9,25 @@ export async function findDataFormats(db: Db | Tx, ids: readonly number[]): Prom
   return new Map(rows.map(({ id, document }) => [id, document]));
 }
 
-/** Registers a data format and answers its number; the same document, whatever the order of its names, has the same. */
+/**
+ * Registers a data format and answers its number; the same document, whatever the order of its names, has the same. Undefined where
+ * it would be one more than `formatsMax`; a few that come at the same moment may be.
+ */
 export async function saveDataFormat(
   db: Db | Tx,
-  { document, registeredAt }: { document: unknown; registeredAt: Date },
-): Promise<number> {
+  { document, registeredAt, formatsMax }: { document: unknown; registeredAt: Date; formatsMax: number },
+): Promise<number | undefined> {
   const text = canonicalJson(document);
   const digest = createHash("sha256").update(text).digest();
   const [made] = await db.execute<{ id: number }>(sql`
     insert into telemetry.data_formats (digest, document, registered_at)
-    values (${digest}, ${text}::jsonb, ${registeredAt.toISOString()}::timestamptz) on conflict (digest) do nothing returning id`);
+    select ${digest}, ${text}::jsonb, ${registeredAt.toISOString()}::timestamptz
+    where (select count(*) from telemetry.data_formats) < ${formatsMax}::int
+    on conflict (digest) do nothing returning id`);
   if (made !== undefined) return made.id;
   const [there] = await db.execute<{ id: number }>(sql`
     select id from telemetry.data_formats where digest = ${digest}`);
-  if (there === undefined) throw new Error("Bug: a data format is neither new nor there.");
-  return there.id;
+  return there?.id;
 }
 
 /** JSON with the names of every object in order. */

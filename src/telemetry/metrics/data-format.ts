@@ -1,6 +1,6 @@
 /** Data formats of OpenPAYGO Metrics: what the positions of lists mean, and how variables are measured. */
 import { z } from "zod";
-import { nameFault } from "../frames/reading.ts";
+import { isStorable, nameFault } from "../frames/reading.ts";
 import { findPlainTarget, targetOf } from "../frames/variables.ts";
 import type { Target, VariableFacts } from "../frames/variables.ts";
 import { longVariableName } from "./names.ts";
@@ -19,7 +19,13 @@ export interface DataFormat {
 }
 
 export type DataFormatAnswer =
-  { readonly ok: true; readonly format: DataFormat } | { readonly ok: false; readonly detail: string };
+  | {
+      readonly ok: true;
+      readonly format: DataFormat;
+      /** What was understood of it, and nothing else: this is what is kept. */
+      readonly document: Readonly<Record<string, unknown>>;
+    }
+  | { readonly ok: false; readonly detail: string };
 
 /** Far more than any device has variables. */
 const ORDER_MAX = 256;
@@ -37,11 +43,15 @@ const variableName = z.string().superRefine((name, context) => {
 /** The specification's table says object, `{"1": "token_count"}`, its examples and programs use lists. Both are read. */
 const order = z.preprocess(listOf, z.array(variableName).max(ORDER_MAX));
 
+/** What describes a variable is kept, so it must be what PostgreSQL can keep. */
+const text = (charactersMax: number): z.ZodType<string> =>
+  z.string().max(charactersMax).refine(isStorable, "holds a NUL or half a character pair, which cannot be kept");
+
 const variable = z.object({
-  name: z.string().max(TEXT_MAX).optional(),
+  name: text(TEXT_MAX).optional(),
   type: z.enum(["text", "integer", "float", "bool", "gps"]).optional(),
-  unit: z.string().max(64).optional(),
-  description: z.string().max(TEXT_MAX).optional(),
+  unit: text(64).optional(),
+  description: text(TEXT_MAX).optional(),
   scale_factor: z
     .number()
     .refine((factor) => factor !== 0, "is 0, which would make every value 0")
@@ -83,6 +93,7 @@ export function parseDataFormat(given: unknown): DataFormatAnswer {
   }
   return {
     ok: true,
+    document: parsed.data,
     format: {
       dataOrder,
       rowOrder,

@@ -179,6 +179,63 @@ describe("data formats", () => {
   });
 });
 
+describe("what strangers may leave with us", () => {
+  const register = (format: object | string, token?: string): Promise<Response> =>
+    fetch(`${app.current.url}/data_format`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      body: typeof format === "string" ? format : JSON.stringify(format),
+    });
+  const described = (description: string) => ({ variables: { battery_voltage: { description } } });
+
+  test("of a format only what is understood is kept", async () => {
+    const format = {
+      data_order: ["token_count"],
+      note: "x".repeat(10_000),
+      variables: { a: { unit: "V", more: [1] } },
+    };
+    const { id } = (await (await register(format)).json()) as { id: number };
+    const rows = await app.current.app.database.db.execute<{ document: object }>(sql`
+      select document from telemetry.data_formats where id = ${id}`);
+    expect(rows).toMatchObject([{ document: { data_order: ["token_count"], variables: { a: { unit: "V" } } } }]);
+    expect(JSON.stringify(rows[0]?.document)).not.toMatch(/note|more/);
+    const { note: _note, ...same } = format;
+    expect(await (await register(same)).json()).toEqual({ id });
+  });
+
+  test("a text that cannot be kept is refused with the reason, and what is larger than any format is not read", async () => {
+    for (const text of ["a\u0000b", "half \ud800"]) {
+      const response = await register(described(text));
+      expect(response.status).toBe(400);
+      expect(await response.text()).toContain("cannot be kept");
+    }
+    expect((await register(`{"data_order": []${" ".repeat(16 * 1_024)}}`)).status).toBe(413);
+  });
+
+  test("they cannot fill memory and disk: past a thousand the office alone registers, and what is there goes on", async () => {
+    const known = (await (await register(described("known"))).json()) as object;
+    const fill = (upTo: number) =>
+      app.current.app.database.db.execute(sql`
+        insert into telemetry.data_formats (digest, document, registered_at)
+        select sha256(int4send(n)), '{}', ${app.current.clock.now().toISOString()}::timestamptz
+        from generate_series((select count(*)::int from telemetry.data_formats) + 1, ${upTo}::int) n`);
+    await fill(1_000);
+    const refused = await register(described("one more"));
+    expect(refused.status).toBe(409);
+    expect(await refused.text()).toContain("ask the operator");
+    expect(await (await register(described("known"))).json()).toEqual(known);
+    expect((await register(described("one more"), "no session")).status).toBe(401);
+    expect((await register(described("one more"), await staffToken("agent"))).status).toBe(403);
+    const office = await staffToken("operations");
+    expect((await register(described("one more"), office)).status).toBe(201);
+    await fill(2_000);
+    expect((await register(described("yet one more"), office)).status).toBe(409);
+  });
+});
+
 describe("reading what devices told", () => {
   const ask = (query: string, token?: string): Promise<Response> =>
     fetch(`${app.current.url}/dd?${query}`, {
