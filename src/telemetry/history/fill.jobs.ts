@@ -1,3 +1,4 @@
+import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { ClickHouseClient } from "@clickhouse/client";
 import type { Clock } from "../../kernel/time.ts";
@@ -51,19 +52,21 @@ async function fillSlice(
   link: Link,
   { history, done, day, devices, pass, makeToken }: Rooms & { day: string; devices: readonly number[]; pass: number },
 ): Promise<number> {
-  await history.use(async (client) => {
-    const known = await client.exec({
+  // Into memory and only then to PostgreSQL, whose faults within `use` would be told as history's absence.
+  const known = await history.use(async (client) => {
+    const answer = await client.exec({
       query: `select device, concat(toString(at), '+00') from ${tableName(history.topology, "readings")}
         where toDate(at) = {day:Date} and device in (${devices.join(",")}) format TabSeparated`,
       query_params: { day },
     });
-    await pipeline(known.stream, await openKnown(link));
+    return await buffer(answer.stream);
   });
+  await pipeline([known], await openKnown(link));
   const missing = await readUnknown(link, { day, done, devices });
   if (missing.count === 0) return 0;
-  // The same slice of an earlier try, should it still be under way, goes by the same name; a second pass wants to be heard.
-  const token =
-    pass === 1 ? `fill ${day} ${done.toString()} ${String(devices[0])} ${String(missing.count)}` : makeToken();
+  // The same slice of an earlier try, should it still be under way, goes by the same name, however far the bookmark has come
+  // meanwhile. Where another slice had that name, and this one was not taken for it, the second pass wants to be heard.
+  const token = pass === 1 ? `fill ${day} ${String(devices[0])} ${String(missing.count)}` : makeToken();
   return await history.use((client) => sendRows(client, history.topology, { rows: missing, token }));
 }
 

@@ -195,10 +195,11 @@ export function makeFollower(options: FollowerOptions): Follower {
   const isThere = (flight: Flight): Promise<boolean> =>
     history.use((client) => isComplete(client, history.topology, { range: flight, rows: flight.rows }));
 
-  const send = (link: Link, flight: Flight): Promise<number> =>
-    history.use(async (client) =>
-      sendRows(client, history.topology, { rows: await readRange(link, flight), token: flight.token }),
-    );
+  async function send(link: Link, flight: Flight): Promise<number> {
+    // Read first: what goes wrong with PostgreSQL within `use` would be told as history's absence.
+    const rows = await readRange(link, flight);
+    return await history.use((client) => sendRows(client, history.topology, { rows, token: flight.token }));
+  }
 
   /** Takes out what is there of the range, rollups included, and answers the flight under a new name. */
   async function repair({ link, pid }: { link: Link; pid: number }, flight: Flight): Promise<Flight> {

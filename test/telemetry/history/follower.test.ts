@@ -1,11 +1,14 @@
 import { randomUUID } from "node:crypto";
+import { connect, createServer, type AddressInfo } from "node:net";
+import type { ClickHouseClient } from "@clickhouse/client";
 import { sql } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openClient } from "../../../src/platform/database.ts";
 import { makeManualClock } from "../../../src/kernel/time.ts";
 import { isChdbInstalled } from "../../../src/platform/history/chdb-engine.ts";
-import { HistoryAway } from "../../../src/platform/history/history.ts";
+import { HistoryAway, type History } from "../../../src/platform/history/history.ts";
 import { rowsOf, sendRows } from "../../../src/telemetry/history/copy.client.ts";
+import { askForDays } from "../../../src/telemetry/history/fill.store.ts";
 import { QUANTITIES } from "../../../src/telemetry/frames/frame.ts";
 import { DEATHS, makeFollower, type Death, type Follower } from "../../../src/telemetry/history/follower.jobs.ts";
 import { connectLink } from "../../../src/telemetry/history/link.store.ts";
@@ -216,6 +219,80 @@ describe.skipIf(!isChdbInstalled())("the follower (needs the optional package ch
     await untilBack(history.current);
     await followAll(one);
     await one.stop();
+    await expectOnce();
+  });
+
+  test("where PostgreSQL breaks off in the midst of a range, it is not said that history is away", async () => {
+    await write({ devices: 4 });
+    const real = new URL(database.url);
+    let copies = 0;
+    const way = createServer((near) => {
+      const far = connect(Number(real.port), real.hostname);
+      near.on("error", () => undefined).on("close", () => far.destroy());
+      far.on("error", () => undefined).on("close", () => near.destroy());
+      near.on("data", (piece: Buffer) => {
+        if (piece.includes("to stdout") && ++copies === 1) near.resetAndDestroy();
+      });
+      near.pipe(far).pipe(near);
+    });
+    await new Promise<void>((done) => way.listen(0, "127.0.0.1", done));
+    const { port } = way.address() as AddressInfo;
+    const url = Object.assign(new URL(database.url), { host: `127.0.0.1:${String(port)}` }).href;
+    const one = makeFollower({
+      connect: () => connectLink(url),
+      history: history.current,
+      clock,
+      makeToken: randomUUID,
+    });
+    followers.push(one);
+    const fault: unknown = await one.step().catch((error: unknown) => error);
+    expect(fault).toMatchObject({ code: "ECONNRESET" });
+    expect(fault).not.toBeInstanceOf(HistoryAway);
+    await followAll(one);
+    await one.stop();
+    way.close();
+    expect(copies).toBeGreaterThan(1);
+    await expectOnce();
+  });
+
+  test("a fill whose answer was lost while its insert still ran is not copied twice, though the bookmark moved meanwhile", async () => {
+    const ahead = follower();
+    await followAll(ahead);
+    await ahead.stop();
+    await history.current.use((client) =>
+      client.command({
+        query: "alter table washa.readings delete where toDate(at) = '2026-01-30' and device < 3",
+        clickhouse_settings: { mutations_sync: "2" },
+      }),
+    );
+    const { link, close } = await connectLink(database.url);
+    await askForDays(link, { days: ["2026-01-30"], at: clock.now() });
+    await close();
+    let finish: (() => Promise<unknown>) | undefined;
+    const slow: History = {
+      ...history.current,
+      use: (work) =>
+        history.current.use((client) => {
+          const insert: ClickHouseClient["insert"] = (order) => {
+            finish = () => client.insert(order);
+            return Promise.reject(new Died());
+          };
+          return work(Object.create(client, { insert: { value: insert } }) as ClickHouseClient);
+        }),
+    };
+    const impatient = makeFollower({
+      connect: () => connectLink(database.url),
+      history: slow,
+      clock,
+      makeToken: randomUUID,
+    });
+    followers.push(impatient);
+    await expect(followAll(impatient)).rejects.toThrow(Died);
+    await impatient.stop();
+    await database.current.db.execute(sql`select pg_current_xact_id()`);
+    await followAll(follower());
+    await expectOnce();
+    await finish?.();
     await expectOnce();
   });
 });
