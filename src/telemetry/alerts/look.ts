@@ -1,6 +1,6 @@
 import type { ClearedBy } from "./alert.ts";
 import { decideStanding, type Standing } from "./hysteresis.ts";
-import { measure, type MeasureContext, type Subject } from "./measures.ts";
+import { isVoid, measure, type MeasureContext, type Subject } from "./measures.ts";
 import { DEFINITIONS, RULES, settingsFor, type Rule, type RuleBook } from "./rules.ts";
 
 /** A live alert of a device, as a look finds it. */
@@ -29,7 +29,7 @@ export type Change =
 
 /**
  * What one look at a device changes about its alerts. `subject` is undefined for one that left: nobody has it, so its
- * alerts end. A rule that was turned off ends its alerts too. Looking twice changes nothing the second time.
+ * alerts end. A rule that was turned off, or that asks nothing of the device any more, ends its alerts too. Looking twice changes nothing the second time.
  */
 export function decideLook(
   { subject, live }: { subject: Subject | undefined; live: readonly LiveAlert[] },
@@ -39,7 +39,8 @@ export function decideLook(
   return RULES.flatMap((rule) => {
     const settings = settingsFor(book, rule, subject.model);
     const alert = live.find((one) => one.rule === rule);
-    if (!settings.enabled) return alert === undefined ? [] : [end(alert, "disabled")];
+    if (!settings.enabled || isVoid(rule, { subject, settings, context }))
+      return alert === undefined ? [] : [end(alert, "disabled")];
     const value = measure(rule, { subject, settings, context });
     const was: Standing = alert?.standing ?? { kind: "calm" };
     const next = decideStanding(

@@ -78,6 +78,33 @@ export function measure(
   }
 }
 
+/**
+ * Whether the rule asks nothing of this device any more, as opposed to what cannot be known now: its model has no minimum of
+ * firmware, or its battery is judged by a quantity that it never told (what a device told once is remembered). Waiting for
+ * such a value to come back would be waiting for ever.
+ */
+export function isVoid(
+  rule: Rule,
+  { subject, settings, context }: { subject: Subject; settings: RuleSettings; context: MeasureContext },
+): boolean {
+  switch (rule) {
+    case "battery_low":
+    case "battery_deep":
+      return (settings.quantity === "volts" ? subject.batteryVoltageV : subject.chargePercent) === undefined;
+    case "firmware_old":
+      return !context.firmwareMinimum.has(subject.model);
+    case "silent":
+    case "tampered":
+    case "battery_hot":
+    case "panel_dead":
+    case "signal_weak":
+    case "days_differ":
+    case "token_lag":
+    case "clock_wrong":
+      return false;
+  }
+}
+
 /** Watts in the middle of the day; at other hours only what shows that the panel works. */
 function panelPower(
   subject: Subject,
