@@ -65,8 +65,9 @@ export function makeAlertSteps({
         if (!(await grouping.lockGrouping(tx))) return 0;
         const now = clock.now();
         const ended = decideEnds(await grouping.readGroups(tx), groupSettings);
-        const seen: AlertChange[] = [...(await grouping.endGroups(tx, { ended, now }))];
         const areas = await grouping.readAreas(tx, AREAS_AT_ONCE_MAX);
+        await grouping.lockMembers(tx, { groups: ended.map(({ id }) => id), areas });
+        const seen: AlertChange[] = [...(await grouping.endGroups(tx, { ended, now }))];
         if (areas.length > 0) {
           const situation = await grouping.readSituation(tx, { areas, now });
           seen.push(

@@ -40,6 +40,26 @@ export async function readGroups(tx: Tx, areas?: readonly string[]): Promise<rea
   return rows.map((row) => ({ ...row, id: BigInt(row.id) }));
 }
 
+/**
+ * Locks all device alerts that grouping is going to write, in one order: looks lock theirs in the same, so that neither waits for
+ * the other while it holds what the other wants. Members of the groups that end, and the silences of the areas.
+ */
+export async function lockMembers(
+  tx: Tx,
+  { groups, areas }: { groups: readonly bigint[]; areas: readonly string[] },
+): Promise<void> {
+  if (groups.length === 0 && areas.length === 0) return;
+  await tx.execute(sql`
+    select from telemetry.alerts where id in (
+      select id from telemetry.alerts where grouped_into = any(${ids(groups)}) and state <> 'cleared'
+      union all
+      select id from telemetry.alerts where ${SILENT_IN} and area = any(${column(areas, "text")}))
+    order by device, rule for update`);
+}
+
+/** What grouping looks at. */
+const SILENT_IN = sql.raw("rule = 'silent' and scope = 'device' and state in ('open', 'acknowledged', 'closed')");
+
 /** Ends groups; what is silent still stands alone, and is told not before each had the time to speak again. */
 export async function endGroups(
   tx: Tx,
@@ -109,12 +129,12 @@ interface SilentRow extends Record<string, unknown> {
   is_gathered: boolean;
 }
 
+/** Those of `lockMembers`. One that a look has raised since and holds at this moment is placed the next time. */
 async function readSilent(tx: Tx, areas: readonly string[]): Promise<readonly SilentAlert[]> {
   const rows = await tx.execute<SilentRow>(sql`
     select a.id, a.area, a.place, a.raised_at, a.grouped_into, a.gathered_at is not null as is_gathered
-    from telemetry.alerts a
-    where a.rule = 'silent' and a.scope = 'device' and a.state in ('open', 'acknowledged', 'closed') and a.area = any(${column(areas, "text")})
-    order by a.device for update`);
+    from telemetry.alerts a where ${SILENT_IN} and a.area = any(${column(areas, "text")})
+    order by a.device for update skip locked`);
   return rows.map((row) => ({
     id: BigInt(row.id),
     area: row.area,
