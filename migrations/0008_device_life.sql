@@ -11,6 +11,7 @@ alter table devices.devices
   add column longitude double precision check (longitude between -180 and 180),
   add column installed_at timestamptz;          -- tokens from before belong to another home
 create index devices_by_place on devices.devices (area, state, id);                -- bulk acts and lists of an area
+create index devices_by_start on devices.devices (serial text_pattern_ops);        -- search and bulk acts by the start of a serial
 
 -- Every change of state or place, with who decided it and why.
 create table devices.movements (
@@ -50,6 +51,7 @@ create table devices.credentials (
   seen_at timestamptz,                          -- last known at a gateway: what decides whether a token is sent by air
   check ((state = 'claimed') = (claimed_at is not null))
 ) with (fillfactor = 80);
+create index credentials_at_brokers on devices.credentials (serial collate "C") where state = 'claimed';  -- accounts of a broker outside, page by page
 select platform.open_to_app('devices.credentials');
 
 -- What was done to a device's credentials, by whom; attempts with a wrong code too.

@@ -27,6 +27,7 @@ create table telemetry.places (
   ) stored
 );
 create index places_by_area on telemetry.places (area, device);                       -- an agent's list and counts
+create index places_by_place on telemetry.places (place, device);                     -- the list of a place, whose name may be rare or mistyped
 create index places_by_serial on telemetry.places (serial text_pattern_ops);          -- search by the start of a serial
 create index places_by_tile on telemetry.places (tile_x, tile_y) where tile_x is not null;  -- the map, looked at closely
 select platform.open_to_app('telemetry.places');
@@ -37,6 +38,8 @@ create index contracts_by_device on credit.contracts (device_id, sold_at desc);
 create table telemetry.place_sync (
   one boolean primary key default true check (one),
   changed_through timestamptz not null,         -- what was written before it has been taken over
+  changed_after integer not null default 0,     -- taking over what was written since goes on behind this number
+  changed_started_at timestamptz,               -- when that began; null: none is under way
   full_after integer not null default 0,        -- the round over all devices goes on behind this number
   full_started_at timestamptz not null
 );
@@ -161,6 +164,7 @@ create unique index alerts_live on telemetry.alerts (device, rule) where scope =
 create unique index alerts_live_groups on telemetry.alerts (rule, scope, area, place) where scope <> 'device' and state <> 'cleared';
 create index alerts_shown on telemetry.alerts (id) where state in ('open', 'acknowledged') and grouped_into is null;        -- the list of staff
 create index alerts_shown_in_area on telemetry.alerts (area, id) where state in ('open', 'acknowledged') and grouped_into is null;  -- the list of agents
+create index alerts_of_area on telemetry.alerts (area, id) where state <> 'rising';                                         -- all that agents may see, old ones too
 create index alerts_members on telemetry.alerts (grouped_into, id) where grouped_into is not null;                          -- who belongs to a group
 create index alerts_to_gather on telemetry.alerts (area) where rule = 'silent' and scope = 'device' and state in ('open', 'acknowledged', 'closed') and gathered_at is null and grouped_into is null;
 create index alerts_to_tell on telemetry.alerts (tell_after) where state = 'open' and grouped_into is null and tell_after is not null;

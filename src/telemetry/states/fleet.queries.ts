@@ -11,7 +11,7 @@ const SEARCH_CHARACTERS_MAX = 64;
 /** What people see of the fleet. Devices are named by their numbers, `devices.devices.number`. */
 export interface Fleet {
   /**
-   * A page in the order of device numbers, behind `after`. Filters by liveness, battery, tamper and token go by the present
+   * A page in the order of device numbers, behind `after`. Filters by model, liveness, battery, tamper and token go by the present
    * state, but look only where the last round counted such devices: what changed since appears with the next, some two
    * minutes later. Throws `InvalidInput` for a page of less than one or more than 101 rows (one more than a screen's page).
    */

@@ -132,16 +132,24 @@ function conditionsOf(filter: FleetFilter, now: Date): readonly SQL[] {
 }
 
 /** The ranges whose last count holds a device that the filter could mean; undefined where every range may, or an index serves. */
-function rangesOf({ area, liveness, battery, tokenBehind, ...rest }: FleetFilter): SQL | undefined {
-  if (rest.search !== undefined || rest.tampered === true || rest.firmwareVersion !== undefined) return undefined;
+function rangesOf({ area, model, liveness, battery, tokenBehind, ...rest }: FleetFilter): SQL | undefined {
+  if (
+    rest.search !== undefined ||
+    rest.place !== undefined ||
+    rest.tampered === true ||
+    rest.firmwareVersion !== undefined
+  )
+    return undefined;
   const counted = [
     liveness === undefined ? undefined : `c.${liveness} > 0`,
     battery === undefined ? undefined : `c.battery_${battery} > 0`,
     tokenBehind === true ? "c.token_behind > 0" : undefined,
   ].filter((condition) => condition !== undefined);
-  if (counted.length === 0) return undefined;
   const inArea = area === undefined ? sql`true` : sql`c.area = ${area}`;
-  return sql`select c.range_start from telemetry.fleet_counts c where ${inArea} and ${sql.raw(counted.join(" and "))}`;
+  const ofModel = sql`select f.range_start from telemetry.firmware_counts f where f.model = ${model ?? ""}`;
+  if (counted.length === 0) return model === undefined ? undefined : ofModel;
+  const held = sql`select c.range_start from telemetry.fleet_counts c where ${inArea} and ${sql.raw(counted.join(" and "))}`;
+  return model === undefined ? held : sql`${held} intersect ${ofModel}`;
 }
 
 /**

@@ -1,11 +1,13 @@
 import { MINUTE_MS, type Clock } from "../../kernel/time.ts";
 import type { Database, Tx } from "../../platform/database.ts";
-import type { PlaceFacts, PlaceSource } from "./fleet-device.ts";
+import type { PlaceSource } from "./fleet-device.ts";
 import * as store from "./places.store.ts";
 
 /** A transaction that began before our last look may commit after it: we look back so far each time. */
 const OVERLAP_MS = 10 * MINUTE_MS;
 const PAGE_MAX = 2_000;
+/** A bulk act of a hundred thousand devices is taken over in some steps, each a transaction of seconds at most. */
+const PAGES_MAX = 5;
 /** How much of the round over all devices one run takes, so that a round costs the same every minute and never all at once. */
 const FULL_PAGE_MAX = 5_000;
 
@@ -18,15 +20,25 @@ export function makePlaceSync({ database, clock, source }: { database: Database;
   once(): Promise<number>;
   all(): Promise<number>;
 } {
-  async function changedSince(tx: Tx, since: Date): Promise<PlaceFacts[]> {
-    const facts: PlaceFacts[] = [];
-    for (let after = 0; ;) {
+  /** Takes over the next pages of what changed; answers where the mark then stands. */
+  async function takeChanges(
+    tx: Tx,
+    mark: store.SyncMark,
+    now: Date,
+  ): Promise<Pick<store.SyncMark, "changedThrough" | "changedAfter" | "changedStartedAt"> & { written: number }> {
+    const since = new Date(mark.changedThrough.getTime() - OVERLAP_MS);
+    const startedAt = mark.changedStartedAt ?? now;
+    let [written, after] = [0, mark.changedAfter];
+    for (let pages = 0; pages < PAGES_MAX; pages++) {
       const page = await source.changed(tx, { since, after, limit: PAGE_MAX });
-      facts.push(...page);
+      written += await store.savePlaces(tx, page);
       const last = page.at(-1);
-      if (last === undefined || page.length < PAGE_MAX) return facts;
+      // What changes behind us meanwhile is found by the next one, which looks back to this one's beginning.
+      if (last === undefined || page.length < PAGE_MAX)
+        return { written, changedThrough: startedAt, changedAfter: 0, changedStartedAt: undefined };
       after = last.device;
     }
+    return { written, changedThrough: mark.changedThrough, changedAfter: after, changedStartedAt: startedAt };
   }
 
   async function step(): Promise<{ written: number; isRoundOver: boolean }> {
@@ -34,25 +46,18 @@ export function makePlaceSync({ database, clock, source }: { database: Database;
       const now = clock.now();
       const mark = await store.claimMark(tx, now);
       if (mark === undefined) return { written: 0, isRoundOver: true };
-      const changed = await changedSince(tx, new Date(mark.changedThrough.getTime() - OVERLAP_MS));
       const page = await source.page(tx, { after: mark.fullAfter, limit: FULL_PAGE_MAX });
       const last = page.at(-1);
       const isRoundOver = last === undefined || page.length < FULL_PAGE_MAX;
-      const written = (await store.savePlaces(tx, page)) + (await saveInPages(tx, changed));
+      const writtenByRound = await store.savePlaces(tx, page);
+      const { written, ...changes } = await takeChanges(tx, mark, now);
       await store.saveMark(tx, {
-        changedThrough: now,
+        ...changes,
         fullAfter: isRoundOver ? 0 : last.device,
         fullStartedAt: isRoundOver ? now : mark.fullStartedAt,
       });
-      return { written, isRoundOver };
+      return { written: written + writtenByRound, isRoundOver };
     });
-  }
-
-  async function saveInPages(tx: Tx, facts: readonly PlaceFacts[]): Promise<number> {
-    let written = 0;
-    for (let at = 0; at < facts.length; at += PAGE_MAX)
-      written += await store.savePlaces(tx, facts.slice(at, at + PAGE_MAX));
-    return written;
   }
 
   return {

@@ -5,6 +5,9 @@ import { instant } from "./state-sql.ts";
 
 export interface SyncMark {
   readonly changedThrough: Date;
+  /** Taking over what was written since goes on behind this number, and began then; undefined: none is under way. */
+  readonly changedAfter: number;
+  readonly changedStartedAt: Date | undefined;
   readonly fullAfter: number;
   readonly fullStartedAt: Date;
 }
@@ -14,22 +17,35 @@ export async function claimMark(tx: Tx, now: Date): Promise<SyncMark | undefined
   await tx.execute(sql`
     insert into telemetry.place_sync (one, changed_through, full_started_at) values (true, ${instant(now)}, ${instant(now)})
     on conflict do nothing`);
-  const [row] = await tx.execute<{ changed_through: string; full_after: number; full_started_at: string }>(
-    sql`select changed_through, full_after, full_started_at from telemetry.place_sync for update skip locked`,
-  );
+  const [row] = await tx.execute<{
+    changed_through: string;
+    changed_after: number;
+    changed_started_at: string | null;
+    full_after: number;
+    full_started_at: string;
+  }>(sql`
+    select changed_through, changed_after, changed_started_at, full_after, full_started_at
+    from telemetry.place_sync for update skip locked`);
   return row === undefined
     ? undefined
     : {
         changedThrough: new Date(row.changed_through),
+        changedAfter: row.changed_after,
+        changedStartedAt: row.changed_started_at === null ? undefined : new Date(row.changed_started_at),
         fullAfter: row.full_after,
         fullStartedAt: new Date(row.full_started_at),
       };
 }
 
-export async function saveMark(tx: Tx, { changedThrough, fullAfter, fullStartedAt }: SyncMark): Promise<void> {
+export async function saveMark(
+  tx: Tx,
+  { changedThrough, changedAfter, changedStartedAt, fullAfter, fullStartedAt }: SyncMark,
+): Promise<void> {
   await tx.execute(sql`
     update telemetry.place_sync
-    set changed_through = ${instant(changedThrough)}, full_after = ${fullAfter}, full_started_at = ${instant(fullStartedAt)}`);
+    set changed_through = ${instant(changedThrough)}, changed_after = ${changedAfter},
+      changed_started_at = ${changedStartedAt?.toISOString() ?? null}::timestamptz,
+      full_after = ${fullAfter}, full_started_at = ${instant(fullStartedAt)}`);
 }
 
 const COLUMNS: Readonly<Record<string, ColumnSpec<PlaceFacts>>> = {

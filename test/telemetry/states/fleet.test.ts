@@ -215,6 +215,45 @@ describe("the copies of what the rest of the house says", () => {
     });
   });
 
+  test("of many thousands at once are taken over step by step, and what changes meanwhile is not missed", async () => {
+    const { clock } = makeScene();
+    const house = new Map(Array.from({ length: 24_000 }, (_, at) => [at + 1, facts(at + 1)]));
+    const changedAt = new Map<number, Date>();
+    let asked = 0;
+    const source: PlaceSource = {
+      // A round that never comes: what is taken over here was told of.
+      page: () => Promise.resolve([]),
+      changed: (_tx, { since, after, limit }) => {
+        asked += 1;
+        return Promise.resolve(
+          [...house.values()]
+            .filter(({ device }) => device > after && (changedAt.get(device) ?? new Date(0)) >= since)
+            .slice(0, limit),
+        );
+      },
+    };
+    const step = async () => {
+      asked = 0;
+      const written = await makePlaceSync({ database: database.current, clock, source }).once();
+      clock.advance(15_000);
+      return { written, asked };
+    };
+    await step();
+    clock.advance(HOUR_MS);
+    for (const device of house.keys()) changedAt.set(device, clock.now());
+    expect(await step()).toEqual({ written: 10_000, asked: 5 });
+    // One that was taken over already changes again, and time passes.
+    house.set(7, facts(7, { area: "kisii" }));
+    changedAt.set(7, clock.now());
+    clock.advance(HOUR_MS);
+    expect(await step()).toEqual({ written: 10_000, asked: 5 });
+    expect(await step()).toMatchObject({ written: 4_000 });
+    expect(await step()).toMatchObject({ written: 1 });
+    // And what is done is not looked at for ever: only as far back as transactions last.
+    for (let steps = 0; steps < 3; steps++) await step();
+    expect(await step()).toEqual({ written: 0, asked: 1 });
+  });
+
   test("a device that tells where it is, is shown there", async () => {
     const { clock, fleet, put } = makeScene();
     await put([{ device: 1, state: { latitude: -2.5, longitude: 40 } }]);
