@@ -9,7 +9,7 @@ create table telemetry.battery_models (
 );
 select platform.open_to_app('telemetry.battery_models');
 
--- A battery that differs from its model's, or whose first day is known.
+-- A battery that differs from its model's, or whose first day is known; else a row of nulls, which the reckoning holds while it writes a first week.
 create table telemetry.batteries (
   device integer primary key,                   -- devices.devices.number
   chemistry text check (chemistry in ('lead_acid', 'lfp', 'li_ion')),
