@@ -65,7 +65,7 @@ export function makeRollupQueries({ history }: { history: History }): RollupQuer
       const width = grain === "hour" ? HOUR_MS : DAY_MS;
       const beginMs = afterMs === undefined ? fromMs : Math.max(fromMs, afterMs + width);
       const begin = Math.floor(beginMs / width) * width;
-      // Counters need the period before, wherever it is; the page itself begins at its own.
+      // Counters need their last stand before, wherever it is; the page itself begins at its own.
       const rows = await history.use((client) =>
         rowsOf<RollupRow>(client, {
           query: rollupSql(history, grain),
@@ -118,11 +118,17 @@ function rollupSql(history: History, grain: Grain): string {
   const figures = QUANTITIES.flatMap((quantity) =>
     ROLLED[quantity].map((figure) => `${figureSql(quantity, figure)} as ${quantity}_${figure}`),
   );
+  const none = QUANTITIES.flatMap((quantity) => ROLLED[quantity].map((figure) => `null as ${quantity}_${figure}`));
+  // What each counter stood at last, be it on different days; a start of zero lies before every page.
+  const stands = `select 0 as starts, 0 as count, ${none.join(", ")},
+    null as in_first, argMax(gained, period) as in_last, null as out_first, argMax(used, period) as out_last
+    from (select ${grain} as period, max(energy_in_wh_last) as gained, max(energy_out_wh_last) as used from ${table}
+      where device = {device:UInt32} and ${grain} >= ${bound("back")} and ${grain} < ${bound("begin")} group by ${grain})`;
   const selected = `select ${start} as starts, toUInt32(sum(readings)) as count, ${figures.join(", ")},
     min(energy_in_wh_first) as in_first, max(energy_in_wh_last) as in_last,
     min(energy_out_wh_first) as out_first, max(energy_out_wh_last) as out_last
     from ${table} where device = {device:UInt32}`;
-  return `select * from (select * from (${selected} and ${grain} >= ${bound("back")} and ${grain} < ${bound("begin")} group by ${grain} order by ${grain} desc limit 1)
+  return `select * from (${stands}
     union all select * from (${selected} and ${grain} >= ${bound("begin")} and ${grain === "hour" ? `${grain} < ${bound("end")}` : `toDateTime(day, 'UTC') < toDateTime({end:Float64}, 'UTC')`}
       group by ${grain} order by ${grain} limit {limit:UInt32})) order by starts
     settings output_format_json_quote_64bit_integers = 0`;
@@ -177,7 +183,7 @@ function fleetSql(history: History): string {
   const energy = (counter: string): string =>
     `if(${counter}_before is null or ${counter}_before > ${counter}_to, ${counter}_to - ${counter}_from, ${counter}_to - ${counter}_before)`;
   const before = (counter: string): string =>
-    `lagInFrame(${counter}_to, 1, null) over (partition by device order by day rows between unbounded preceding and current row) as ${counter}_before`;
+    `last_value(${counter}_to) ignore nulls over (partition by device order by day rows between unbounded preceding and 1 preceding) as ${counter}_before`;
   return `select day, toUInt32(count()) as devices,
       ifNull(sum(${energy("gain")}), 0) as energyInWh, ifNull(sum(${energy("use")}), 0) as energyOutWh
     from (

@@ -143,6 +143,29 @@ describe.skipIf(!isChdbInstalled())("history's answers (need the optional packag
     );
   });
 
+  test("energy that flowed over days without a counter is in the next day that has one, wherever a page begins", async () => {
+    const at = Date.parse("2026-06-01T00:00:00Z");
+    // The counter is told on the first and on the fourth day; on the days between, only that the device lives.
+    const rows = ["0, 100", "12, 160", "30, null", "54, null", "80, 400"].map((reading) => {
+      const [hours = "", energy = ""] = reading.split(", ");
+      return `(14, fromUnixTimestamp64Milli(${String(at + Number(hours) * HOUR_MS)}), 1, ${energy}, '')`;
+    });
+    await history.current.use((client) =>
+      client.command({
+        query: `insert into washa.readings (device, at, batch, energy_in_wh, extra) values ${rows.join(", ")}`,
+      }),
+    );
+    const { rollups, fleetDays } = makeRollupQueries({ history: history.current });
+    const energy = async (fromMs: number): Promise<readonly (number | null)[]> =>
+      (await rollups({ device: 14, grain: "day", fromMs, toMs: at + 4 * DAY_MS, first: 10 })).map(
+        ({ energyInWh }) => energyInWh,
+      );
+    expect(await energy(at)).toEqual([60, null, null, 240]);
+    expect(await energy(at + 3 * DAY_MS)).toEqual([240]);
+    const fleet = await fleetDays({ fromMs: at, toMs: at + 4 * DAY_MS });
+    expect(fleet.map(({ energyInWh }) => energyInWh)).toEqual([60, 0, 0, 240]);
+  });
+
   test("the fleet's load curve is the mean of all readings of an hour of the day, of whole days that were asked for", async () => {
     const { loadCurve } = makeRollupQueries({ history: history.current });
     const at = Date.parse("2026-05-01T00:00:00Z");
