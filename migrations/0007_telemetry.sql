@@ -53,25 +53,6 @@ begin
 end $$;
 grant execute on function telemetry.ensure_days to washa_app;
 
--- Drops the partitions that end before the day.
-create function telemetry.drop_days_before(first_kept date) returns integer
-language plpgsql security definer set search_path = '' as $$
-declare
-  name text;
-  dropped integer := 0;
-begin
-  for name in
-    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'telemetry.readings'::regclass and c.relname ~ '^readings_[0-9]{8}$'
-      and to_date(right(c.relname, 8), 'YYYYMMDD') < first_kept
-  loop
-    execute format('drop table telemetry.%I', name);
-    dropped := dropped + 1;
-  end loop;
-  return dropped;
-end $$;
-grant execute on function telemetry.drop_days_before to washa_app;
-
 -- One row a device: what it told last. Written by ingest, in the transaction of the readings.
 create table telemetry.states (
   device integer primary key,

@@ -91,7 +91,9 @@ describe("what a device tells is stored", () => {
     const serial = await newDevice();
     const at = nowSeconds() - 30 * 86_400;
     await take(serial, { sn: serial, ts: nowSeconds(), hd: [{ timestamp: at, battery_voltage: 12 }] });
-    await database.current.db.execute(sql`select telemetry.drop_days_before('2026-02-05')`);
+    const owner = openClient(database.url, 1);
+    await owner`drop table telemetry.readings_20260131`;
+    await owner.end();
     await take(serial, { sn: serial, ts: nowSeconds(), hd: [{ timestamp: at + 60, battery_voltage: 12.1 }] });
     const rows = await readingsOf(serial);
     expect(rows.map((row) => row.at)).toEqual(["2026-01-31T06:01:00"]);
