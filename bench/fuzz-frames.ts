@@ -8,6 +8,7 @@ import type { FrameOutcome } from "../src/telemetry/frames/frame.ts";
 import { makeFrameReader } from "../src/telemetry/frames/frame-reader.ts";
 import type { FrameReader } from "../src/telemetry/frames/frame-reader.ts";
 import { makeBirths } from "../src/telemetry/frames/sparkplug-births.ts";
+import { makeInstances } from "../src/telemetry/frames/victron-instances.ts";
 import { drawCase, HOUSE } from "./fuzz/cases.ts";
 import type { FuzzCase } from "./fuzz/cases.ts";
 import { DEVICES, NOW_SECONDS, PORTAL } from "./fuzz/corpus.ts";
@@ -77,7 +78,7 @@ function main(args: readonly string[]): number {
 function makeReader(how: { allowSimpleAuth: boolean; signatureOnConnection: "optional" | "required" }): FrameReader {
   return makeFrameReader({
     ...how,
-    victron: { portals: new Map([[PORTAL, DEVICES[0].serial]]) },
+    victron: { portals: new Map([[PORTAL, DEVICES[0].serial]]), instances: makeInstances({ named: new Map() }) },
     sparkplug: { groups: new Set([GROUP]), births },
   });
 }

@@ -7,7 +7,7 @@ import { parseZone } from "./kernel/time.ts";
 import { parseChannels } from "./payments/channel-config.ts";
 import type { ChannelConfig } from "./payments/payments.ts";
 import { parseClientName, parseTopicFilter } from "./telemetry/broker/topics.ts";
-import { parseGroups, parsePortals } from "./telemetry/frames/bridges.ts";
+import { parseGroups, parseInstances, parsePortals } from "./telemetry/frames/bridges.ts";
 import { VARIABLES } from "./variables.ts";
 
 export { VARIABLES } from "./variables.ts";
@@ -46,6 +46,8 @@ export interface Config {
   readonly mqttTopics: readonly string[];
   /** Victron portals and the serials that they have here. */
   readonly victronPortals: ReadonlyMap<string, string>;
+  /** Which of several like services of a portal counts, by "portal/service". */
+  readonly victronInstances: ReadonlyMap<string, string>;
   /** Sparkplug groups whose nodes are believed. */
   readonly sparkplugGroups: ReadonlySet<string>;
   /** Whether readings must be signed by the device's key although its connection is known. */
@@ -164,8 +166,13 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     mqttName: attempt("WASHA_MQTT_NAME", `washa-${hostname()}`, parseClientName),
     mqttShared: attempt("WASHA_MQTT_SHARED", false, parseYes),
     mqttTopics: attempt<readonly string[]>("WASHA_MQTT_TOPICS", [], (value) => list(value).map(parseTopicFilter)),
-    victronPortals: attempt<ReadonlyMap<string, string>>("WASHA_VICTRON_PORTALS", new Map(), (value) =>
-      parsePortals(value.includes("=") ? value : readText(value)),
+    ...attempt<Pick<Config, "victronPortals" | "victronInstances">>(
+      "WASHA_VICTRON_PORTALS",
+      { victronPortals: new Map(), victronInstances: new Map() },
+      (value) => {
+        const said = value.includes("=") ? value : readText(value);
+        return { victronPortals: parsePortals(said), victronInstances: parseInstances(said) };
+      },
     ),
     sparkplugGroups: attempt<ReadonlySet<string>>("WASHA_SPARKPLUG_GROUPS", new Set(), parseGroups),
     signedFrames: attempt<"optional" | "required">("WASHA_SIGNED_FRAMES", "optional", (value) => {

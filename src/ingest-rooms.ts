@@ -10,6 +10,7 @@ import type { Database } from "./platform/database.ts";
 import type { Log } from "./platform/log.ts";
 import { bridgeOwner, type Bridges } from "./telemetry/frames/bridges.ts";
 import { makeBirths } from "./telemetry/frames/sparkplug-births.ts";
+import { makeInstances } from "./telemetry/frames/victron-instances.ts";
 import { makeGatewayCounters } from "./telemetry/doors/gateway-counters.ts";
 import { makeSignIns } from "./telemetry/doors/sign-ins.jobs.ts";
 import {
@@ -49,7 +50,7 @@ export function openIngest({
   const reader = makeFrameReader({
     allowSimpleAuth: config.metricsSimpleAuth,
     signatureOnConnection: config.signedFrames,
-    victron: portals.size === 0 ? undefined : { portals },
+    victron: portals.size === 0 ? undefined : { portals, instances: makeInstances({ named: config.victronInstances }) },
     sparkplug: groups.size === 0 ? undefined : { groups, births: makeBirths({ edgesMax: EDGES_MAX }) },
   });
   const warned = new Map<string, number>();

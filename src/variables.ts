@@ -18,7 +18,7 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_MQTT_TOPICS:
     "Further topic filters to take from the broker of MQTT_URL, separated by commas, such as acme/#. Those of named bridges (below) are asked for without.",
   WASHA_VICTRON_PORTALS:
-    "Victron portals and the serials of their devices here, as c0619ab1cd23=LAMP-0001 separated by commas, or a file with one such pair a line. Not set: their topics are unknown.",
+    "Victron portals and the serials of their devices here, as c0619ab1cd23=LAMP-0001 separated by commas, or a file with one such pair a line; c0619ab1cd23/solarcharger=279 says which of several counts. Not set: their topics are unknown.",
   WASHA_SPARKPLUG_GROUPS:
     "Sparkplug B groups whose edge nodes are believed, separated by commas. Not set: their topics are unknown.",
   WASHA_SIGNED_FRAMES:

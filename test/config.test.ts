@@ -103,6 +103,8 @@ describe("a wrong variable is refused by its name, with what would do", () => {
     ["WASHA_VICTRON_PORTALS", "c0619ab1cd23=", "c0619ab1cd23=LAMP-0001"],
     ["WASHA_VICTRON_PORTALS", "c0/#=LAMP-0001", "c0619ab1cd23=LAMP-0001"],
     ["WASHA_VICTRON_PORTALS", "c0=LAMP-0001,c0=LAMP-0002", "is there twice"],
+    ["WASHA_VICTRON_PORTALS", "c0=LAMP-0001,c0/solarcharger=first", "c0619ab1cd23/solarcharger=279"],
+    ["WASHA_VICTRON_PORTALS", "c0=LAMP-0001,c0/solarcharger=1,c0/solarcharger=2", "is there twice"],
     ["WASHA_SPARKPLUG_GROUPS", "village/1", "without spaces"],
     ["WASHA_SIGNED_FRAMES", "yes", "optional or required"],
     ["WASHA_MQTT_AUTH_SECRET", "short", "16 to 128"],

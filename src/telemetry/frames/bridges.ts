@@ -15,17 +15,24 @@ const GROUPS_MAX = 50;
 /** One level of a topic, without wildcards. */
 const LEVEL = /^[^/+#\s]{1,64}$/;
 
-/** Pairs such as `c0619ab1cd23=LAMP-0001`, by commas or lines; what follows a # is a comment. Throws with what would do. */
-export function parsePortals(text: string): ReadonlyMap<string, string> {
-  const portals = new Map<string, string>();
-  const pairs = text
+/** Pairs by commas or lines; what follows a # is a comment. */
+function pairsOf(text: string): readonly { readonly pair: string; readonly name: string; readonly value: string }[] {
+  return text
     .split("\n")
     .flatMap((line) => line.replace(/#.*/, "").split(","))
     .map((pair) => pair.trim())
-    .filter((pair) => pair !== "");
-  for (const pair of pairs) {
-    const at = pair.indexOf("=");
-    const [portal, serial] = [pair.slice(0, Math.max(0, at)).trim(), pair.slice(at + 1).trim()];
+    .filter((pair) => pair !== "")
+    .map((pair) => {
+      const at = pair.indexOf("=");
+      return { pair, name: pair.slice(0, Math.max(0, at)).trim(), value: pair.slice(at + 1).trim() };
+    });
+}
+
+/** Pairs such as `c0619ab1cd23=LAMP-0001`. Those of `parseInstances` may stand among them. Throws with what would do. */
+export function parsePortals(text: string): ReadonlyMap<string, string> {
+  const portals = new Map<string, string>();
+  for (const { pair, name: portal, value: serial } of pairsOf(text)) {
+    if (portal.includes("/")) continue;
     if (!LEVEL.test(portal) || !isSerial(serial))
       throw new Error(`"${pair}" is not a portal id and a serial such as c0619ab1cd23=LAMP-0001.`);
     if (portals.has(portal)) throw new Error(`portal "${portal}" is there twice; name one serial for it.`);
@@ -34,6 +41,22 @@ export function parsePortals(text: string): ReadonlyMap<string, string> {
   if (portals.size === 0 || portals.size > PORTALS_MAX)
     throw new Error(`1 to ${PORTALS_MAX} pairs such as c0619ab1cd23=LAMP-0001 are needed.`);
   return portals;
+}
+
+/**
+ * Which of several like services counts, as `c0619ab1cd23/solarcharger=279` among the portals: instances by "portal/service". Throws
+ * with what would do.
+ */
+export function parseInstances(text: string): ReadonlyMap<string, string> {
+  const instances = new Map<string, string>();
+  for (const { pair, name, value } of pairsOf(text)) {
+    if (!name.includes("/")) continue;
+    if (!/^[^/+#\s]{1,64}\/[a-z]{1,32}$/.test(name) || !/^[0-9]{1,5}$/.test(value))
+      throw new Error(`"${pair}" is not a service and its instance such as c0619ab1cd23/solarcharger=279.`);
+    if (instances.has(name)) throw new Error(`"${name}" is there twice; name one instance for it.`);
+    instances.set(name, value);
+  }
+  return instances;
 }
 
 /** Names of Sparkplug groups by commas. Throws with what would do. */

@@ -12,7 +12,7 @@ import { READINGS_MAX } from "./frame.ts";
 import { makeReading, makeRowSink, putValue, show, UNIX_SECONDS_MAX } from "./reading.ts";
 import { refuse } from "./refusal.ts";
 import type { RefusedFrame } from "./refusal.ts";
-import { bear, defineMetric } from "./sparkplug-births.ts";
+import { bear, defineMetric, sessionOf } from "./sparkplug-births.ts";
 import type { Births, EdgeBirth, MetricDefinition } from "./sparkplug-births.ts";
 import { readSparkplugPayload, signedValue } from "./sparkplug-payload.ts";
 import type { SparkplugMetric, SparkplugPayload } from "./sparkplug-payload.ts";
@@ -90,7 +90,10 @@ export function readSparkplug(raw: RawFrame, { topic, context, known }: Surround
       outcome: refuse("unknown_device", `${show(serial)} of edge node ${show(topic.node)} is no device of ours.`),
     };
   }
-  if (topic.kind === "DEATH") return { outcome: readDeath(topic, { serial, isOurs, context, known }) };
+  if (topic.kind === "DEATH")
+    return {
+      outcome: isLateDeath(raw, topic, known) ? NOTHING_TOLD : readDeath(topic, { serial, isOurs, context, known }),
+    };
   const parsed = readSparkplugPayload(raw.payload);
   if (!parsed.ok) return { outcome: refuse("not_readable", parsed.detail, serial) };
   const { metrics } = parsed.payload;
@@ -104,6 +107,19 @@ export function readSparkplug(raw: RawFrame, { topic, context, known }: Surround
 }
 
 const NOTHING = new Uint8Array(0);
+
+const NOTHING_TOLD: FrameOutcome = { ok: true, frames: [] };
+
+/**
+ * Whether a node's death is that of an earlier session: the broker tells a broken connection's will when its keep-alive has run out,
+ * long after the node may have been born again. One that names no session is believed.
+ */
+function isLateDeath(raw: RawFrame, topic: SparkplugTopic, known: EdgeBirth | undefined): boolean {
+  if (topic.device !== undefined || known?.session === undefined) return false;
+  const parsed = readSparkplugPayload(raw.payload);
+  const session = parsed.ok ? sessionOf(parsed.payload.metrics) : undefined;
+  return session !== undefined && session !== known.session;
+}
 
 /** A node takes its devices with it: their deaths are not told one by one. */
 function readDeath(

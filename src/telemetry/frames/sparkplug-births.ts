@@ -18,6 +18,8 @@ export interface EdgeBirth {
   readonly byAlias: ReadonlyMap<number, MetricDefinition>;
   /** Device ids whose birth was seen since the node's own. */
   readonly devices: ReadonlySet<string>;
+  /** Which of the node's sessions it was born in: its death certificate names the same. Undefined where the birth did not say. */
+  readonly session: number | undefined;
 }
 
 /**
@@ -44,7 +46,7 @@ export function makeBirths({ edgesMax }: { edgesMax: number }): Births {
   };
 }
 
-const EMPTY: EdgeBirth = { byAlias: new Map(), devices: new Set() };
+const EMPTY: EdgeBirth = { byAlias: new Map(), devices: new Set(), session: undefined };
 /** Aliases of one edge node with all its devices. */
 const ALIASES_MAX = 50_000;
 
@@ -68,7 +70,14 @@ export function bear(
   }
   if (byAlias.size > ALIASES_MAX) return { ok: false, detail: `The node has more than ${ALIASES_MAX} aliases.` };
   const devices = device === undefined ? before.devices : new Set(before.devices).add(device);
-  return { ok: true, birth: { byAlias, devices } };
+  const session = device === undefined ? sessionOf(metrics) : before.session;
+  return { ok: true, birth: { byAlias, devices, session } };
+}
+
+/** Sparkplug's `bdSeq`: a node's births and the death that it left with the broker at the same connection have the same. */
+export function sessionOf(metrics: readonly SparkplugMetric[]): number | undefined {
+  const value = metrics.find(({ name }) => name === "bdSeq")?.value;
+  return typeof value === "number" ? value : undefined;
 }
 
 export type DefinitionAnswer =

@@ -63,7 +63,8 @@ const KINDS: Readonly<Record<Quantity, Kind>> = {
   ambientTemperatureC: temperature,
   energyInWh: energy,
   energyOutWh: energy,
-  signalDbm: { dimension: "signal", unit: "dBm", low: -200, high: 30 },
+  // No receiver in the field hears more than a milliwatt; what is above is a modem's CSQ without its unit.
+  signalDbm: { dimension: "signal", unit: "dBm", low: -200, high: 0 },
 };
 
 /**

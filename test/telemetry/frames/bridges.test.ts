@@ -5,13 +5,16 @@ import type { FrameOutcome } from "../../../src/telemetry/frames/frame.ts";
 import { makeFrameReader } from "../../../src/telemetry/frames/frame-reader.ts";
 import { parseTopic, readSparkplug } from "../../../src/telemetry/frames/sparkplug-adapter.ts";
 import { makeBirths } from "../../../src/telemetry/frames/sparkplug-births.ts";
+import { makeInstances } from "../../../src/telemetry/frames/victron-instances.ts";
 import { houseOf, makeSigningDevice } from "../metrics/device-signer.ts";
 
 const NOW_MS = 1_790_000_000_250;
 const lamp = makeSigningDevice("SLT30000123", "a29ab82edc5fbbc41ec9530f6dac86b1");
 const house = houseOf([lamp]);
 
-function makeBridges(): (topic: string, payload: Uint8Array | string, serial?: string) => FrameOutcome {
+function makeBridges(
+  instances: readonly [string, string][] = [],
+): (topic: string, payload: Uint8Array | string, serial?: string) => FrameOutcome {
   const reader = makeFrameReader({
     allowSimpleAuth: false,
     signatureOnConnection: "optional",
@@ -20,6 +23,7 @@ function makeBridges(): (topic: string, payload: Uint8Array | string, serial?: s
         ["c0619ab1cd23", lamp.serial],
         ["stale", "GONE1"],
       ]),
+      instances: makeInstances({ named: new Map(instances) }),
     },
     sparkplug: { groups: new Set(["village"]), births: makeBirths({ edgesMax: 10 }) },
   });
@@ -50,6 +54,44 @@ describe("a Victron-like bridge", () => {
     expect(new Set(times).size).toBe(3);
     expect(times[0]).toBe(times[3]);
     expect(times.every((atMs) => atMs !== undefined && Math.abs(atMs - NOW_MS) < 1_000)).toBe(true);
+  });
+
+  /** The counter as it stands in its column, and what is kept beside it. */
+  const energies = (told: readonly FrameOutcome[]) =>
+    told.flatMap(readingsOf).map(({ energyInWh, extra }) => energyInWh ?? extra);
+
+  test("of two solar chargers the first that was heard counts, and the other's values stand under its own name", () => {
+    const two = makeBridges();
+    const told = [279, 280, 279, 280].map((instance, at) =>
+      two(
+        path(`solarcharger/${String(instance)}/Yield/System`),
+        `{"value": ${String(instance === 279 ? 10 + at : 500 + at)}}`,
+      ),
+    );
+    expect(energies(told)).toEqual([
+      10_000,
+      { solarcharger_280_yield_system: 501 },
+      12_000,
+      { solarcharger_280_yield_system: 503 },
+    ]);
+    const other = readingsOf(two(path("solarcharger/280/Pv/V"), '{"value": 30}'))[0];
+    expect(other).toMatchObject({ panelVoltageV: undefined, extra: { solarcharger_280_pv_v: 30 } });
+    expect(new Set([...told.slice(0, 2).flatMap(readingsOf), other].map((reading) => reading?.atMs)).size).toBe(3);
+  });
+
+  test("the one that the operator named counts, whoever is heard first", () => {
+    const two = makeBridges([["c0619ab1cd23/solarcharger", "280"]]);
+    const told = [279, 280].map((instance) =>
+      two(path(`solarcharger/${String(instance)}/Yield/System`), '{"value": 7}'),
+    );
+    expect(energies(told)).toEqual([{ solarcharger_279_yield_system: 7 }, 7_000]);
+  });
+
+  test("a charger that goes away makes room for the one that takes its place", () => {
+    const two = makeBridges();
+    const say = (instance: number, payload: string) =>
+      two(path(`solarcharger/${String(instance)}/Yield/System`), payload);
+    expect(energies([say(279, '{"value": 7}'), say(279, ""), say(280, '{"value": 1}')])).toEqual([7_000, 1_000]);
   });
 
   test("paths that measure nothing of ours, empty values and cleared topics tell nothing and disturb nobody", () => {
@@ -152,6 +194,25 @@ describe("a Sparkplug B bridge", () => {
     expect(say(topic("DDEATH"), "")).toMatchObject({ frames: [{ serial: lamp.serial, presence: "offline" }] });
   });
 
+  test("the late death of a session that is over marks nobody offline; that of the session now does", () => {
+    const say = makeBridges();
+    const dies = (session: number) =>
+      say(topic("NDEATH", ""), writePayload([{ name: "bdSeq", int: session }], undefined));
+    const bornIn = (session: number) => {
+      say(topic("NBIRTH", ""), writePayload([{ name: "bdSeq", int: session }], NOW_MS));
+      say(topic("DBIRTH"), born);
+    };
+    const offline = { frames: [{ serial: lamp.serial, presence: "offline" }] };
+    bornIn(7);
+    bornIn(8);
+    expect(dies(7)).toEqual({ ok: true, frames: [] });
+    expect(dies(8)).toMatchObject(offline);
+    bornIn(0);
+    expect(dies(255)).toEqual({ ok: true, frames: [] });
+    // One that does not say which session it ends is believed.
+    expect(say(topic("NDEATH", ""), "")).toMatchObject(offline);
+  });
+
   test("reading is a function of the bytes and of what is known, which it hands back", () => {
     const raw = {
       payload: born,
@@ -188,7 +249,7 @@ describe("a Sparkplug B bridge", () => {
 
   test("memory forgets the edge that was born longest ago", () => {
     const births = makeBirths({ edgesMax: 2 });
-    const birthOf = (id: string) => ({ byAlias: new Map(), devices: new Set([id]) });
+    const birthOf = (id: string) => ({ byAlias: new Map(), devices: new Set([id]), session: undefined });
     for (const edge of ["a", "b", "a", "c"]) births.put(edge, birthOf(edge));
     expect([births.find("a"), births.find("b"), births.find("c")].map((found) => found !== undefined)).toEqual([
       true,

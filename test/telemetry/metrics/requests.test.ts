@@ -226,6 +226,12 @@ describe("what is refused says what would be right", () => {
     ["a row without a time", { sn, hd: [{ soc: 5 }, { soc: 6 }] }, "wrong_schema", "row 1"],
     ["a position nobody names", { sn, df: 12, hd: [{ 9: 1 }] }, "wrong_schema", 'position "9"'],
     ["text for a measure", { sn, d: { battery_voltage: "12.5" } }, "wrong_schema", 'is "12.5"; it must be a number'],
+    [
+      "a modem's CSQ taken for dBm",
+      { sn, d: { signal: 18 } },
+      "wrong_schema",
+      "possible is -200 to 0 dBm (name its unit",
+    ],
     ["millivolts taken for volts", { sn, d: { battery_voltage: 12_500 } }, "wrong_schema", "scale_factor"],
     [
       "an unit of something else",
