@@ -98,21 +98,18 @@ export async function makeGraphql({
     return { actor: actor ?? null, sessionToken, sourceAddress: source, requestId: id, services, feeds, db, clock };
   }
 
+  const streams = makeStreamDoor({
+    schema,
+    validationRules: armor.validationRules as readonly ValidationRule[],
+    tokensMax: TOKENS_MAX,
+    contextOf,
+    isSessionAlive: async ({ sessionToken }) =>
+      sessionToken !== null && (await services.access.findActor(sessionToken)) !== undefined,
+    reportFault,
+  });
   const router = express.Router();
   router.use("/explorer", makeExplorer({ endpoint: "/graphql", place: "/graphql/explorer" }));
-  router.post(
-    "/stream",
-    express.json({ limit: SUBSCRIPTION_BYTES_MAX, strict: true }),
-    makeStreamDoor({
-      schema,
-      validationRules: armor.validationRules as readonly ValidationRule[],
-      tokensMax: TOKENS_MAX,
-      contextOf,
-      isSessionAlive: async ({ sessionToken }) =>
-        sessionToken !== null && (await services.access.findActor(sessionToken)) !== undefined,
-      reportFault,
-    }),
-  );
+  router.post("/stream", express.json({ limit: SUBSCRIPTION_BYTES_MAX, strict: true }), streams.handler);
   router.post(
     "/",
     express.json({ limit: BODY_BYTES_MAX, strict: true }),
@@ -132,6 +129,7 @@ export async function makeGraphql({
     router,
     feeds,
     async stop() {
+      streams.stop();
       await feeds.stop();
       await server.stop();
     },

@@ -1,5 +1,7 @@
 import type { Request, RequestHandler, Response } from "express";
 import {
+  createSourceEventStream,
+  execute,
   getOperationAST,
   GraphQLError,
   OperationTypeNode,
@@ -49,6 +51,13 @@ export function makeStreams(most = STREAMS_MAX): Streams {
   };
 }
 
+export interface StreamDoor {
+  readonly handler: RequestHandler;
+  /** Ends the streams whose sessions have ended; runs every minute until `stop`, whether or not anything happens on them. */
+  checkSessions(): Promise<void>;
+  stop(): void;
+}
+
 /**
  * Subscriptions over server-sent events, each on a connection of its own (the protocol's "distinct connections" mode). The
  * rules of depth, aliases and cost are those of the endpoint; queries and mutations belong there and are refused here. A
@@ -70,8 +79,20 @@ export function makeStreamDoor({
   isSessionAlive(context: GraphqlContext): Promise<boolean>;
   reportFault(report: { error: unknown; requestId: string }): void;
   streams?: Streams;
-}): RequestHandler {
-  const contexts = new WeakMap<Request, { context: GraphqlContext; end: () => void; checkedAt: number }>();
+}): StreamDoor {
+  const contexts = new Map<Request, OpenStream>();
+
+  async function isOver(stream: OpenStream): Promise<boolean> {
+    stream.checkedAt = stream.context.clock.now().getTime();
+    if (await isSessionAlive(stream.context)) return false;
+    stream.response.destroy();
+    return true;
+  }
+
+  async function checkSessions(): Promise<void> {
+    for (const stream of contexts.values())
+      await isOver(stream).catch((error: unknown) => reportFault({ error, requestId: stream.context.requestId }));
+  }
 
   const prepare = ({ query, operationName, variables }: Asked): Omit<ExecutionArgs, "contextValue"> => {
     const document = parse(query, { maxTokens: tokensMax });
@@ -90,6 +111,7 @@ export function makeStreamDoor({
     schema,
     // No token, no "single connection" mode: a stream belongs to the request that opened it.
     authenticate: () => null,
+    subscribe: subscribeAfresh,
     async onSubscribe({ raw, context: { res } }, { query, operationName, variables }) {
       try {
         const context = await contextOf(raw, res);
@@ -97,33 +119,77 @@ export function makeStreamDoor({
         const asked = prepare({ query, operationName: operationName ?? undefined, variables });
         const now = context.clock.now();
         const end = streams.open(person.id, now);
-        contexts.set(raw, { context, end, checkedAt: now.getTime() });
-        res.once("close", end);
+        const leave = (): void => {
+          contexts.delete(raw);
+          end();
+        };
+        contexts.set(raw, { context, response: res, leave, checkedAt: now.getTime() });
+        res.once("close", leave);
+        // Who left while we looked who it is has said so already.
+        if (res.closed) leave();
         return { ...asked, contextValue: { ...context } };
       } catch (error) {
         return refusal(error, (fault) => reportFault({ error: fault, requestId: "stream" }));
       }
     },
-    async onNext(_context, { raw, context: { res } }, result) {
+    async onNext(_context, { raw }, result) {
       const known = contexts.get(raw);
       if (known === undefined) return result;
       const now = known.context.clock.now().getTime();
-      if (now - known.checkedAt >= SESSION_CHECK_MS) {
-        known.checkedAt = now;
-        if (!(await isSessionAlive(known.context))) {
-          res.destroy();
-          return { data: null };
-        }
-      }
+      if (now - known.checkedAt >= SESSION_CHECK_MS && (await isOver(known))) return { data: null };
       return masked(result as ExecutionResult, (error) => reportFault({ error, requestId: known.context.requestId }));
     },
     onComplete(_context, { raw }) {
-      contexts.get(raw)?.end();
+      contexts.get(raw)?.leave();
     },
   });
-  return async (request, response) => {
-    await handler(request, response);
+  const timer = setInterval(() => void checkSessions(), SESSION_CHECK_MS);
+  timer.unref();
+  return {
+    handler: async (request, response) => {
+      await handler(request, response);
+    },
+    checkSessions,
+    stop: () => clearInterval(timer),
   };
+}
+
+interface OpenStream {
+  readonly context: GraphqlContext;
+  readonly response: Response;
+  leave(): void;
+  checkedAt: number;
+}
+
+/**
+ * What `subscribe` of graphql-js does, but each event is executed with a context of its own: what resolvers and loaders remember
+ * of a request would otherwise be remembered for as long as the stream lasts, and who may see is asked anew for each event.
+ */
+async function subscribeAfresh(args: ExecutionArgs): Promise<AsyncGenerator<ExecutionResult> | ExecutionResult> {
+  const source = await createSourceEventStream(args);
+  if (!(Symbol.asyncIterator in source)) return source;
+  const events = source[Symbol.asyncIterator]();
+  const end = async (): Promise<{ value: undefined; done: true }> => {
+    await events.return?.();
+    return { value: undefined, done: true };
+  };
+  // All of a generator's methods: graphql-sse ends nothing else when a client leaves.
+  const results: AsyncGenerator<ExecutionResult> = {
+    [Symbol.asyncIterator]: () => results,
+    [Symbol.asyncDispose]: async () => void (await end()),
+    async next() {
+      const { value, done } = await events.next();
+      if (done === true) return { value: undefined, done };
+      const contextValue: unknown = { ...(args.contextValue as object) };
+      return { value: await execute({ ...args, rootValue: value, contextValue }), done: false };
+    },
+    return: end,
+    async throw(error) {
+      await end();
+      throw error;
+    },
+  };
+  return results;
 }
 
 interface Asked {

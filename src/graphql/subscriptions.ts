@@ -104,9 +104,7 @@ function defineDeviceStream(builder: Builder, reading: ReadingTypes["reading"]):
           return end;
         });
       },
-      resolve: async (news, _args, shared): Promise<DeviceTold> => {
-        // What is remembered of a request would stay for as long as the stream does.
-        const context = { ...shared };
+      resolve: async (news, _args, context): Promise<DeviceTold> => {
         const device = (await context.services.devices.findByNumbers(context.db, [news.device])).get(news.device);
         const since = device === undefined ? undefined : await sightOn(context, device);
         if (device === undefined || (since === undefined && device.state !== "stock")) throw new NotFound("device");

@@ -39,27 +39,25 @@ async function openDoor({ streamsMax = 2 } = {}) {
       throw new NotFound("bell");
     };
   const app = express();
-  app.post(
-    "/stream",
-    express.json(),
-    makeStreamDoor({
-      schema,
-      validationRules: [],
-      tokensMax: 100,
-      contextOf: (request) =>
-        Promise.resolve({
-          clock,
-          requestId: "r1",
-          actor: request.get("authorization") === `Bearer ${SIGNED_IN}` ? { id: "asha" } : null,
-        } as unknown as GraphqlContext),
-      isSessionAlive: () => Promise.resolve(state.isAlive),
-      reportFault: (fault) => faults.push(fault),
-      streams: makeStreams(streamsMax),
-    }),
-  );
+  const door = makeStreamDoor({
+    schema,
+    validationRules: [],
+    tokensMax: 100,
+    contextOf: (request) =>
+      Promise.resolve({
+        clock,
+        requestId: "r1",
+        actor: request.get("authorization") === `Bearer ${SIGNED_IN}` ? { id: "asha" } : null,
+      } as unknown as GraphqlContext),
+    isSessionAlive: () => Promise.resolve(state.isAlive),
+    reportFault: (fault) => faults.push(fault),
+    streams: makeStreams(streamsMax),
+  });
+  app.post("/stream", express.json(), door.handler);
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   closers.push(async () => {
+    door.stop();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
@@ -81,7 +79,7 @@ async function openDoor({ streamsMax = 2 } = {}) {
   const untilListening = async (count: number): Promise<void> => {
     while (listeners.size !== count) await new Promise((resolve) => setImmediate(resolve));
   };
-  return { clock, faults, state, listen, post, ring, untilListening };
+  return { clock, faults, state, listen, post, ring, untilListening, checkSessions: door.checkSessions };
 }
 
 describe("a subscription", () => {
@@ -119,6 +117,24 @@ describe("a subscription", () => {
       () => true,
     );
     ring(2);
+    expect(await next).toBe(true);
+    await untilListening(0);
+  });
+
+  test("ends with its session also while nothing happens on it, and goes on while the session does", async () => {
+    const { state, listen, ring, untilListening, checkSessions } = await openDoor();
+    const events = listen();
+    const first = events.next();
+    await untilListening(1);
+    await checkSessions();
+    ring(1);
+    expect((await first).value).toEqual({ data: { rings: { number: 1 } } });
+    const next = events.next().then(
+      ({ done }) => done,
+      () => true,
+    );
+    state.isAlive = false;
+    await checkSessions();
     expect(await next).toBe(true);
     await untilListening(0);
   });

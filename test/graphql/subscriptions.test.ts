@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import { sql } from "drizzle-orm";
 import { createClient } from "graphql-sse";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ContractId, DeviceId } from "../../src/kernel/ids.ts";
 import { HOUR_MS, MINUTE_MS } from "../../src/kernel/time.ts";
 import { useFleetOffice } from "./fleet-office.ts";
 import type { Person } from "./graphql-app.ts";
@@ -103,6 +104,30 @@ describe("a device as it reports", () => {
     await graphql.feeds.look();
     for (const one of streams)
       expect((await one.next()).data?.["deviceNews"]).toMatchObject({ readings: [{ batteryVoltageV: 14 }] });
+  });
+
+  test("tells an agent nothing more of what it stands for once it left the home for the shop", async () => {
+    const lamp = await office.sellLamp();
+    await office.round();
+    await office.measure(lamp.number, [12]);
+    const agent = stream(
+      people.kisumu,
+      `subscription { deviceNews(serial: "${lamp.serial}") { device { state standing { batteryVoltageV } } readings { at } } }`,
+    );
+    expect((await agent.next()).data?.["deviceNews"]).toMatchObject({ device: { standing: { batteryVoltageV: 12 } } });
+    const { credit, deviceLife } = graphql.services;
+    const why = { reason: "Came back", actor: "staff:1" };
+    await graphql.database.db.transaction(async (tx) => {
+      await credit.writeOff(tx, { contractId: lamp.contractId as ContractId, ...why });
+      await deviceLife.move(tx, { deviceId: lamp.id as DeviceId, to: "stock", ...why });
+    });
+    graphql.clock.advance(MINUTE_MS);
+    await office.hear(lamp.number, { battery_voltage_v: 11 });
+    await graphql.feeds.look();
+    expect((await agent.next()).data?.["deviceNews"]).toEqual({
+      device: { state: "stock", standing: null },
+      readings: [],
+    });
   });
 
   test("is no stream for an agent of another area, and no more for one whose area it left", async () => {
