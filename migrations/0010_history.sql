@@ -64,8 +64,9 @@ begin
 end $$;
 
 -- Drops day partitions before the day, but only those that history holds: no reading in them is beyond the bookmark and no fill
--- of them is open, and the bookmark was counted in these numbers. Each is locked before it is looked at, so a late reading
--- cannot slip in between. Stops, without fault, at the first lock it does not get in two seconds; the next run goes on there.
+-- of them is open, and the bookmark was counted in these numbers. While a battery's week is not read yet, its days wait for that,
+-- at most five days longer. Each day is locked before it is looked at, so a late reading cannot slip in between. Stops, without
+-- fault, at the first lock it does not get in two seconds; the next run goes on there.
 create function telemetry.drop_followed_days(first_kept date) returns integer
 language plpgsql security definer set search_path = '' set lock_timeout = '2s' as $$
 declare
@@ -82,6 +83,9 @@ begin
       and to_date(right(c.relname, 8), 'YYYYMMDD') < first_kept
     order by 2
   loop
+    if held_day >= first_kept - 5 and exists (
+      select from telemetry.battery_health h where h.week_on < date_trunc('week', held_day)::date)
+    then continue; end if;
     begin
       execute format('lock table telemetry.%I in access exclusive mode', name);
       select b.done into reached from telemetry.history_bookmark b

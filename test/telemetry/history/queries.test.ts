@@ -213,6 +213,28 @@ describe.skipIf(!isChdbInstalled())("history's answers (need the optional packag
     expect(await database.current.db.execute(sql`select 1 from telemetry.readings limit 1`)).toHaveLength(0);
   });
 
+  test("a day waits some days longer for batteries whose week is not read yet", async () => {
+    await writeDevice(5);
+    await follow();
+    const daysLeft = async (): Promise<number> =>
+      (await database.current.db.execute(sql`select distinct at::date from telemetry.readings`)).length;
+    // Of the week before that of the 30th of January, which began on the 26th.
+    await database.current.db.execute(sql`
+      insert into telemetry.battery_health (device, week_on, memory, lacking, of_new, reasons, sizing, evidence)
+      values (5, '2026-01-19', '{}', 'weeks', false, '{}', 'unknown', '{}')`);
+    await dropDays("2026-01-31");
+    expect(await daysLeft()).toBe(4);
+    await database.current.db.execute(sql`update telemetry.battery_health set week_on = '2026-01-26'`);
+    await dropDays("2026-01-31");
+    expect(await daysLeft()).toBe(3);
+    // Those of the next week are not read either; after five days nobody waits any more.
+    await dropDays("2026-02-07");
+    expect(await daysLeft()).toBe(1);
+    await dropDays("2026-02-08");
+    expect(await daysLeft()).toBe(0);
+    await database.current.db.execute(sql`delete from telemetry.battery_health`);
+  });
+
   test("what went missing in history is filled in again, once, rollups included", async () => {
     await writeDevice(3);
     await follow();
