@@ -276,6 +276,7 @@ export async function buildApp({
         database,
         clock,
         send: (tx, reader, messages) => modules.messaging.append(tx, alertMessages(reader, messages)),
+        mayBeTold: modules.access.findWorking,
       }),
       pauseMs: ALERT_PAUSE_MS,
       onFault: (error) => log.warn({ error }, "A step of the alerts failed; it is tried again."),

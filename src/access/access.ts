@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { MakeId, StaffId } from "../kernel/ids.ts";
+import { looksLikeId, type MakeId, type StaffId } from "../kernel/ids.ts";
 import { InvalidInput, NotFound, Refusal, TooMany } from "../kernel/refusal.ts";
 import { type Clock, DAY_MS, HOUR_MS } from "../kernel/time.ts";
 import type { Db, Tx } from "../platform/database.ts";
@@ -93,6 +93,8 @@ export interface Access {
   /** Disables or enables a person and audits it; sessions of the disabled stop at once. Throws `NotFound`. */
   setStaffDisabled(tx: Tx, change: { staffId: StaffId; disabled: boolean; actor: string }): Promise<Staff>;
   findStaff(ids: readonly StaffId[]): Promise<Staff[]>;
+  /** Those of the actors (`actorOf`) who are staff and are not disabled. */
+  findWorking(actors: readonly string[]): Promise<ReadonlySet<string>>;
   listStaff(page: { limit: number; after?: StaffId | undefined }): Promise<Staff[]>;
   /** Appends to the audit in the transaction of the act itself, so that neither stays without the other. */
   audit(tx: Tx, entry: AuditEntry): Promise<void>;
@@ -211,6 +213,14 @@ export function makeAccess({
       return staff;
     },
     findStaff: (ids) => store.findManyById(db, ids),
+    async findWorking(actors) {
+      const ids = actors.flatMap((actor) => {
+        const id = actor.replace(/^staff:/, "");
+        return id !== actor && looksLikeId(id) ? [id as StaffId] : [];
+      });
+      const staff = await store.findManyById(db, ids);
+      return new Set(staff.filter(({ disabledAt }) => disabledAt === null).map((one) => actorOf(one)));
+    },
     listStaff: ({ limit, after }) => store.listStaff(db, { limit, after }),
     audit: (tx, entry) => store.insertAudit(tx, entry, clock.now()),
     listAudit: ({ limit, before, subject }) => store.listAudit(db, { limit, before, subject }),

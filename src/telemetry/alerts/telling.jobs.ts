@@ -9,17 +9,21 @@ import * as store from "./telling.store.ts";
 export type SendAlerts = (tx: Tx, reader: Reader, messages: readonly AlertMessage[]) => Promise<void>;
 
 /**
- * Tells every reader what they were not told yet, within their number of messages a day: one transaction a reader, so one
- * whose phone makes trouble does not hold up the others, and none is told twice. Answers how many messages were written.
+ * Tells every reader what they were not told yet, within their number of messages a day: one transaction a reader, so that none
+ * is told twice, and one who makes trouble does not hold up the others: its fault is thrown when they were told. Who does not work
+ * here any more (`mayBeTold`) is told nothing, whatever is set for them. Answers how many messages were written.
  */
 export function makeTelling({
   database,
   clock,
   send,
+  mayBeTold,
 }: {
   database: Database;
   clock: Clock;
   send: SendAlerts;
+  /** Those of the readers who work here now; filled by the composition root from access. */
+  mayBeTold: (actors: readonly string[]) => Promise<ReadonlySet<string>>;
 }): () => Promise<number> {
   async function tell(actor: string): Promise<number> {
     return await database.db.transaction(async (tx) => {
@@ -39,8 +43,18 @@ export function makeTelling({
   }
 
   return async () => {
+    const readers = (await store.listReaders(database.db)).map(({ actor }) => actor);
+    const working = readers.length === 0 ? new Set<string>() : await mayBeTold(readers);
+    const failures: unknown[] = [];
     let written = 0;
-    for (const { actor } of await store.listReaders(database.db)) written += await tell(actor);
+    for (const actor of readers.filter((one) => working.has(one))) {
+      try {
+        written += await tell(actor);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, `${failures.length} readers of alerts were not told.`);
     return written;
   };
 }

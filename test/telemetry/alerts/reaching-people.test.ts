@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { expect, test } from "vitest";
+import { actorOf } from "../../../src/access/access.ts";
 import { placeSource, alertMessages } from "../../../src/fleet-rooms.ts";
 import { DAY_MS, MINUTE_MS } from "../../../src/kernel/time.ts";
 import { makeAlertSteps, makePlaceSync, makeTelling } from "../../../src/telemetry/telemetry.ts";
@@ -48,9 +49,22 @@ test("a payment changes the days on the fleet screen, and an opened lamp reaches
   await db.execute(sql`
     insert into telemetry.states (device, first_seen_at, last_seen_at, tampered, active_until)
     values (${number}, ${clock.now().toISOString()}, ${clock.now().toISOString()}, true, ${new Date(clock.now().getTime() + DAY_MS).toISOString()})`);
+  const passwordHash = await app.access.hashPassword("seven quiet lamps");
+  const agent = await db.transaction((tx) =>
+    app.access.createStaff(tx, {
+      email: "agent@example.org",
+      name: "Agent",
+      role: "agent",
+      area: "kitui",
+      language: "sw",
+      passwordHash,
+      actor: "staff:admin",
+    }),
+  );
+  const reader = actorOf(agent);
   await db.transaction((tx) =>
     app.alerts.setReader(tx, {
-      actor: "staff:agent",
+      actor: reader,
       phone: "+254711000999",
       language: "sw",
       area: "kitui",
@@ -64,6 +78,7 @@ test("a payment changes the days on the fleet screen, and an opened lamp reaches
     database: app.database,
     clock,
     send: (tx, reader, messages) => app.messaging.append(tx, alertMessages(reader, messages)),
+    mayBeTold: app.access.findWorking,
   });
   await steps.look();
   expect(await tell()).toBe(1);
@@ -77,8 +92,22 @@ test("a payment changes the days on the fleet screen, and an opened lamp reaches
     },
   ]);
   const [alert] = await app.alerts.list({ first: 10 });
-  expect(await app.alerts.toldTo([alert?.id ?? 0n])).toEqual(new Map([[alert?.id, ["staff:agent"]]]));
-  expect(await app.access.listAudit({ limit: 10, subject: { kind: "alert_reader", id: "staff:agent" } })).toMatchObject(
-    [{ actor: "staff:admin", action: "alert_reader.set" }],
-  );
+  expect(await app.alerts.toldTo([alert?.id ?? 0n])).toEqual(new Map([[alert?.id, [reader]]]));
+  expect(await app.access.listAudit({ limit: 10, subject: { kind: "alert_reader", id: reader } })).toMatchObject([
+    { actor: "staff:admin", action: "alert_reader.set" },
+  ]);
+
+  // Who does not work here any more learns nothing more of people's homes; who comes back hears of what waits.
+  const setDisabled = (disabled: boolean) =>
+    db.transaction((tx) => app.access.setStaffDisabled(tx, { staffId: agent.id, disabled, actor: "staff:admin" }));
+  await setDisabled(true);
+  await db.execute(sql`update telemetry.states set battery_temperature_c = 70 where device = ${number}`);
+  for (let looks = 0; looks < 10; looks++) {
+    clock.advance(2 * MINUTE_MS);
+    await steps.look();
+  }
+  expect((await app.alerts.list({ first: 10 })).map(({ rule }) => rule)).toContain("battery_hot");
+  expect(await tell()).toBe(0);
+  await setDisabled(false);
+  expect(await tell()).toBe(1);
 });

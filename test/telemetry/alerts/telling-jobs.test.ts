@@ -27,6 +27,7 @@ async function makeScene(now: Date) {
   const { db } = database.current;
   const commands = makeAlertCommands({ clock, audit: () => Promise.resolve() });
   const steps = makeAlertSteps({ database: database.current, clock, zone: "Africa/Nairobi" });
+  const broken = new Set<string>();
   const heard: { readonly actor: string; readonly content: AlertMessage["content"] }[] = [];
   const addReader = (actor: string): Promise<void> =>
     db.transaction((tx) =>
@@ -44,6 +45,7 @@ async function makeScene(now: Date) {
   return {
     clock,
     heard,
+    broken,
     addReader,
     setRule: (rule: Rule, change: Partial<RuleSettings>, model = ""): Promise<void> =>
       db.transaction((tx) =>
@@ -63,7 +65,9 @@ async function makeScene(now: Date) {
     tell: makeTelling({
       database: database.current,
       clock,
+      mayBeTold: (actors) => Promise.resolve(new Set(actors)),
       send(_tx, reader, messages) {
+        if (broken.has(reader.actor)) return Promise.reject(new Error("This number cannot be written to."));
         heard.push(...messages.map(({ content }) => ({ actor: reader.actor, content })));
         return Promise.resolve();
       },
@@ -104,4 +108,16 @@ test("thousands of alerts that wait for the morning do not hide an urgent one at
   clock.advance(10 * 60 * MINUTE_MS);
   expect(await tell()).toBe(1);
   expect(heard[1]?.content).toMatchObject({ kind: "digest", alerts: 2_000 });
+});
+
+test("a reader who cannot be written to holds up nobody behind them, and is told when that is mended", async () => {
+  const { addReader, broken, happens, tell, heard } = await makeScene(NOON);
+  await addReader("staff:2");
+  await happens([TAMPERED]);
+  broken.add("staff:1");
+  await expect(tell()).rejects.toThrow("1 readers of alerts were not told");
+  expect(heard.map(({ actor }) => actor)).toEqual(["staff:2"]);
+  broken.clear();
+  expect(await tell()).toBe(1);
+  expect(heard.map(({ actor }) => actor)).toEqual(["staff:2", "staff:1"]);
 });

@@ -36,6 +36,7 @@ async function makeScene() {
       told.push(...messages.map((message) => ({ actor, message })));
       return Promise.resolve();
     },
+    mayBeTold: (actors) => Promise.resolve(new Set(actors)),
   });
   // Each device has its own minute of the hour, as fleets do.
   const phaseOf = (device: number): number => (device % 60) * MINUTE_MS;
