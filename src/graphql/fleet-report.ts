@@ -1,16 +1,8 @@
 import type { ObjectRef } from "@pothos/core";
-import { countCommands, type CommandCount } from "../devices/devices.ts";
-import { DAY_MS } from "../kernel/time.ts";
-import type { BatteryShare, FleetReport, FleetSummary } from "../telemetry/telemetry.ts";
+import type { CommandCount } from "../devices/devices.ts";
+import { COMMAND_DAYS, type BatteryShare, type FleetReport, type FleetSummary } from "../telemetry/telemetry.ts";
 import type { Builder, BuilderTypes } from "./builder.ts";
 import { OFFICE } from "./device-access.ts";
-
-const REPORT_DAYS = 30;
-
-interface Report extends FleetReport {
-  readonly summary: FleetSummary;
-  readonly commands: readonly CommandCount[];
-}
 
 /** A share of none is unknown, not zero. */
 const share = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole);
@@ -60,7 +52,7 @@ export function defineFleetReport(builder: Builder, summary: ObjectRef<BuilderTy
         }),
       }),
     });
-  const report = builder.objectRef<Report>("FleetReport").implement({
+  const report = builder.objectRef<FleetReport>("FleetReport").implement({
     description:
       "The figures by which the sector measures a fleet. Shares are of what they are about, null of nothing.",
     fields: (t) => ({
@@ -84,7 +76,7 @@ export function defineFleetReport(builder: Builder, summary: ObjectRef<BuilderTy
       batteries: t.field({ type: [batteries], resolve: ({ batteryShares }) => [...batteryShares] }),
       commands: t.field({
         type: [command],
-        description: `Asked in the last ${REPORT_DAYS} days.`,
+        description: `Asked in the last ${COMMAND_DAYS} days.`,
         resolve: ({ commands }) =>
           [...Map.groupBy(commands, ({ kind }) => kind)].map(([kind, counts]) => ({ kind, counts })),
       }),
@@ -101,15 +93,7 @@ export function defineFleetReport(builder: Builder, summary: ObjectRef<BuilderTy
       type: report,
       authScopes: OFFICE,
       description: "Reads the whole fleet once; the same for a minute.",
-      resolve: async (_root, _args, { services, db, clock }) => {
-        const commandsSince = new Date(clock.now().getTime() - REPORT_DAYS * DAY_MS);
-        const [found, counts, commands] = await Promise.all([
-          services.fleetReports.report(),
-          services.fleet.summary(),
-          countCommands(db, commandsSince),
-        ]);
-        return { ...found, summary: counts, commands };
-      },
+      resolve: (_root, _args, { services }) => services.fleetReports.report(),
     }),
   );
 }

@@ -33,7 +33,13 @@ export { buildAnswer, type AnswerContent, type AnswerOrder } from "./metrics/ans
 export { writeReadings } from "./metrics/simple-form.ts";
 export { makeBirths, type Births } from "./frames/sparkplug-births.ts";
 export { makeFleet, type Fleet } from "./states/fleet.queries.ts";
-export { makeFleetReports, type BatteryShare, type FleetReport, type FleetReports } from "./states/report.queries.ts";
+export {
+  COMMAND_DAYS,
+  makeFleetReports,
+  type BatteryShare,
+  type FleetReport,
+  type FleetReports,
+} from "./states/report.queries.ts";
 export { makeDeviceWatch, type DeviceNews, type DeviceWatch } from "./states/watch.jobs.ts";
 export { makePlaceSync } from "./states/places.jobs.ts";
 export type { Liveness } from "./states/liveness.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
-import { DAY_MS, HOUR_MS } from "../../src/kernel/time.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../src/kernel/time.ts";
 import { useFleetOffice } from "./fleet-office.ts";
 import { REFUSAL } from "./office.ts";
 
@@ -101,6 +101,12 @@ test("the report tells shares, days that agree, batteries, commands and frames s
   expect(Number(report?.["connectedShare"]) + Number(report?.["neverHeardShare"])).toBeCloseTo(1);
   expect(report?.["batteries"]).toContainEqual({ least: 0.7, most: 0.8, batteries: 1 });
   expect(report?.["batteries"]).toContainEqual({ least: null, most: null, batteries: 1 });
+  // The same for a minute, with all that is in it.
+  await people.office.ask(SEND, { id: (await office.sellLamp()).id, key: randomUUID() });
+  await office.round();
+  expect((await people.office.ask(REPORT)).data["fleetReport"]).toEqual(report);
+  graphql.clock.advance(MINUTE_MS);
+  expect((await people.office.ask(REPORT)).data["fleetReport"]).toMatchObject({ commands: [{ asked: 4 }] });
   const agent = await people.kisumu.ask(REPORT);
   expect(agent.errors?.[0]).toMatchObject({ extensions: { code: "FORBIDDEN" } });
 });

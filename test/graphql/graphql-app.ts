@@ -7,6 +7,7 @@ import { formatAccountNumber, makeCredit, type News } from "../../src/credit/cre
 import { makeCustomers } from "../../src/customers/customers.ts";
 import { deskContracts } from "../../src/desk-rooms.ts";
 import {
+  countCommands,
   makeBulkActs,
   makeCredentials,
   makeDeviceCommands,
@@ -110,7 +111,7 @@ function makeServices(database: Database, clock: Clock, news: News[]): Services 
     deviceLife: makeDeviceLife({ clock, credentials, contractsOn, audit }),
     bulkActs: makeBulkActs({ clock, makeId, commands: deviceCommands, credentials, contractsOn, audit }),
     fleet: makeFleet({ db, clock }),
-    fleetReports: makeFleetReports({ db, clock }),
+    fleetReports: makeFleetReports({ db, clock, countCommands: (since) => countCommands(db, since) }),
     readings: makeReadings({ db }),
     history: { ...makeSeriesQueries({ db, history }), ...makeRollupQueries({ history }) },
     alerts: { ...makeAlertQueries({ database, clock }), ...makeAlertCommands({ clock, audit }) },

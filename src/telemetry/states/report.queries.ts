@@ -1,16 +1,23 @@
 import { sql } from "drizzle-orm";
+import type { CommandCount } from "../../devices/devices.ts";
 import { DAY_MS, MINUTE_MS, type Clock } from "../../kernel/time.ts";
 import type { Db } from "../../platform/database.ts";
 import type { FrameRefusal } from "../frames/frame.ts";
 import { FOREVER_DAYS } from "./days-left.ts";
+import type { FleetSummary } from "./fleet-device.ts";
+import { readSummary } from "./fleet.store.ts";
 import { instant } from "./state-sql.ts";
 
 /** How far the device's days of light and the contract's may differ and still agree: both count whole days, each its own way. */
 export const AGREE_DAYS = 1;
 
-/** What only a look at every device tells, as of `at`. */
+/** The figures by which a fleet is measured, as of `at`. */
 export interface FleetReport {
   readonly at: Date;
+  /** As last counted, see `FleetSummary.countedAt`. */
+  readonly summary: FleetSummary;
+  /** What became of the commands that were asked in the last `COMMAND_DAYS`. */
+  readonly commands: readonly CommandCount[];
   /** Of devices in service that told until when they give light, and whose contract says so too. */
   readonly daysLeft: {
     readonly compared: number;
@@ -34,25 +41,47 @@ export interface BatteryShare {
 }
 
 export interface FleetReports {
-  /** Reads every device once, and is remembered for a minute. `npm run bench:million` measures it. */
+  /** Reads every device once, and is remembered for a minute with all that is in it. `npm run bench:million` measures it. */
   report(): Promise<FleetReport>;
 }
 
 const REMEMBERED_MS = MINUTE_MS;
+export const COMMAND_DAYS = 30;
 const QUARANTINE_DAYS = 7;
 /** Under an attack there may be millions; this many say what is going on. */
 const QUARANTINE_ROWS_MAX = 500_000;
 /** Below four fifths a battery has ended by the rule of its makers (IEC 61427-1 and most warranties). */
 const SHARE_BOUNDS = [0, 0.6, 0.7, 0.8, 0.9] as const;
 
-export function makeFleetReports({ db, clock }: { db: Db; clock: Clock }): FleetReports {
+export function makeFleetReports({
+  db,
+  clock,
+  countCommands,
+}: {
+  db: Db;
+  clock: Clock;
+  /** What became of commands asked since an instant; told by devices. */
+  countCommands: (since: Date) => Promise<readonly CommandCount[]>;
+}): FleetReports {
   let remembered: { readonly atMs: number; readonly report: Promise<FleetReport> } | undefined;
+  async function readReport(now: Date): Promise<FleetReport> {
+    const quarantinedSince = new Date(now.getTime() - QUARANTINE_DAYS * DAY_MS);
+    const [daysLeft, batteryShares, quarantined, commands, summary] = await Promise.all([
+      readAgreement(db, now),
+      readShares(db),
+      readQuarantine(db, quarantinedSince),
+      countCommands(new Date(now.getTime() - COMMAND_DAYS * DAY_MS)),
+      readSummary(db, undefined),
+    ]);
+    return { at: now, summary, commands, daysLeft, batteryShares, quarantined, quarantinedSince };
+  }
+
   return {
     report() {
       const now = clock.now();
       if (remembered !== undefined && Math.abs(now.getTime() - remembered.atMs) < REMEMBERED_MS)
         return remembered.report;
-      const fresh = { atMs: now.getTime(), report: readReport(db, now) };
+      const fresh = { atMs: now.getTime(), report: readReport(now) };
       remembered = fresh;
       // A failed one is not remembered: the next asker tries again.
       fresh.report.catch(() => {
@@ -61,16 +90,6 @@ export function makeFleetReports({ db, clock }: { db: Db; clock: Clock }): Fleet
       return fresh.report;
     },
   };
-}
-
-async function readReport(db: Db, now: Date): Promise<FleetReport> {
-  const quarantinedSince = new Date(now.getTime() - QUARANTINE_DAYS * DAY_MS);
-  const [agreement, batteryShares, quarantined] = await Promise.all([
-    readAgreement(db, now),
-    readShares(db),
-    readQuarantine(db, quarantinedSince),
-  ]);
-  return { at: now, daysLeft: agreement, batteryShares, quarantined, quarantinedSince };
 }
 
 async function readAgreement(db: Db, now: Date): Promise<FleetReport["daysLeft"]> {
