@@ -1,8 +1,9 @@
 import { encode } from "cborg";
-import express, { type Request, type RequestHandler, type Response, type Router } from "express";
+import express, { type NextFunction, type Request, type RequestHandler, type Response, type Router } from "express";
 import type { DeviceId } from "../../kernel/ids.ts";
 import { InvalidInput, TooMany } from "../../kernel/refusal.ts";
 import { DAY_MS, type Clock } from "../../kernel/time.ts";
+import { isTransient } from "../../platform/database.ts";
 import { FRAME_BYTES_MAX, type DeviceFrame, type FrameRefusal } from "../frames/frame.ts";
 import { parseJson } from "../frames/json.ts";
 import { IngestFull, type Ingest, type Taken } from "../ingest/ingest.commands.ts";
@@ -54,6 +55,8 @@ export interface MetricsDoorDeps {
   /** Throws a refusal when the caller may not read what devices told. */
   authorize(request: Request): Promise<unknown>;
   sourceAddress(request: Request): string;
+  /** How long a caller waits for the commit of its frame. */
+  commitTimeoutMs?: number;
 }
 
 /**
@@ -89,7 +92,14 @@ export function makeMetricsDoor(deps: MetricsDoorDeps): Router {
     if (!answer.ok) throw new InvalidInput(answer.detail);
     response.status(201).json({ id: await registerFormat(deps, request, answer.document) });
   });
+  router.use(answerAway);
   return router;
+}
+
+/** PostgreSQL is away, which is nobody's fault here and over soon: whoever asked may ask again. Express knows it by its four parameters. */
+function answerAway(error: unknown, _request: Request, response: Response, next: NextFunction): void {
+  if (response.headersSent || !isTransient(error)) next(error);
+  else answerBusy(response);
 }
 
 async function registerFormat(deps: MetricsDoorDeps, request: Request, document: object): Promise<number> {
@@ -131,14 +141,12 @@ function makeTaker(deps: MetricsDoorDeps): (request: Request, response: Response
       contentType,
       receivedAtMs: deps.clock.now().getTime(),
     };
-    const taken = await withinTime(deps.ingest.take(raw, deps.sourceAddress(request), { admit }));
+    const taken = await withinTime(
+      deps.ingest.take(raw, deps.sourceAddress(request), { admit }),
+      deps.commitTimeoutMs ?? COMMIT_TIMEOUT_MS,
+    );
     if (taken === undefined) {
-      response.setHeader("Retry-After", String(RETRY_SECONDS));
-      answerProblem(response, {
-        status: 503,
-        code: "BUSY",
-        message: "The frame is not stored yet. Send it again later.",
-      });
+      answerBusy(response);
       return;
     }
     const own = taken.frames[0];
@@ -158,10 +166,10 @@ function makeTaker(deps: MetricsDoorDeps): (request: Request, response: Response
 }
 
 /** The frame waits for the database as long as it takes; who sent it does not. */
-async function withinTime(taking: Promise<Taken>): Promise<Taken | undefined> {
+async function withinTime(taking: Promise<Taken>, timeoutMs: number): Promise<Taken | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), COMMIT_TIMEOUT_MS);
+    timer = setTimeout(() => resolve(undefined), timeoutMs);
   });
   try {
     return await Promise.race([taking, late]);
@@ -222,6 +230,16 @@ interface Problem {
 function problemOf(refusal: FrameRefusal | undefined): Problem {
   if (refusal === undefined) return { status: 400, code: "WRONG_SCHEMA", message: "The request names no device." };
   return { status: STATUS[refusal.reason], code: refusal.reason.toUpperCase(), message: refusal.detail };
+}
+
+function answerBusy(response: Response): void {
+  response.setHeader("Retry-After", String(RETRY_SECONDS));
+  answerProblem(response, {
+    status: 503,
+    code: "BUSY",
+    message:
+      "It cannot be stored or answered yet. Send the same again later; what is there already is not stored twice.",
+  });
 }
 
 function answerProblem(response: Response, { status, code, message }: Problem): void {

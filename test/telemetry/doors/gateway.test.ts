@@ -4,6 +4,7 @@ import { sql } from "drizzle-orm";
 import mqtt from "mqtt";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { makeGatewayDoor } from "../../../src/telemetry/doors/gateway.mqtt.ts";
+import type { RawFrame } from "../../../src/telemetry/frames/frame.ts";
 import { openClient } from "../../../src/platform/database.ts";
 import { useDatabase } from "../../support/database.ts";
 import { makeIngestWorld, signed } from "../ingest/ingest-world.ts";
@@ -12,6 +13,8 @@ const database = useDatabase();
 let world: ReturnType<typeof makeIngestWorld>;
 let gateway: Awaited<ReturnType<typeof makeGatewayDoor>>;
 let port: number;
+/** Frames as they came to ingest. */
+const told: RawFrame[] = [];
 const here: string[] = [];
 const gone: string[] = [];
 const clients: mqtt.MqttClient[] = [];
@@ -20,7 +23,13 @@ let serials = 0;
 beforeAll(async () => {
   world = makeIngestWorld(database.current);
   gateway = await makeGatewayDoor({
-    ingest: world.ingest,
+    ingest: {
+      setAside: world.ingest.setAside,
+      take(raw, source) {
+        told.push(raw);
+        return world.ingest.take(raw, source);
+      },
+    },
     clock: world.clock,
     authenticate: async (serial, password) => {
       if (password === "away") throw new Error("The database is away.");
@@ -250,34 +259,51 @@ describe("commands", () => {
 });
 
 describe("connections", () => {
+  const statusTopic = (serial: string): string => `paygo/v1/${serial}/status`;
+  const willOf = (serial: string) =>
+    ({ topic: statusTopic(serial), payload: Buffer.from('{"status":"offline"}'), qos: 1, retain: true }) as const;
+  const stated = async (serial: string): Promise<unknown> => {
+    const [row] = await database.current.db.execute<{ connection: string }>(sql`
+      select connection from telemetry.states s join devices.devices d on d.number = s.device where d.serial = ${serial}`);
+    return row?.connection;
+  };
+  /** How often a device was told to be gone, whatever was told after it. */
+  const wills = (serial: string): number =>
+    told.filter((frame) => frame.serial === serial && Buffer.from(frame.payload).includes("offline")).length;
+  /** A will told by mistake would have come before: its connection ended before this frame was sent. */
+  async function tellOnline(serial: string, client: mqtt.MqttClient, at: number): Promise<void> {
+    await client.publishAsync(`paygo/v1/${serial}/data`, data(serial, at), { qos: 1 });
+  }
+
   test("the last will of a device that vanishes is taken as its status; one that says good-bye has none", async () => {
     const serial = await newSerial();
-    const topic = `paygo/v1/${serial}/status`;
-    const stated = async (): Promise<unknown> => {
-      const [row] = await database.current.db.execute<{ connection: string }>(sql`
-        select connection from telemetry.states s join devices.devices d on d.number = s.device where d.serial = ${serial}`);
-      return row?.connection;
-    };
-    const will = { topic, payload: Buffer.from('{"status":"offline"}'), qos: 1, retain: true } as const;
-    const client = await signIn(serial, { will });
-    await client.publishAsync(topic, '{"status":"online"}', { qos: 1, retain: true });
-    expect(await stated()).toBe("online");
-    client.stream.destroy();
-    await until(async () => (await stated()) === "offline");
+    const will = willOf(serial);
+    const leaving = await signIn(serial, { will });
+    await leaving.publishAsync(statusTopic(serial), '{"status":"online"}', { qos: 1, retain: true });
+    expect(await stated(serial)).toBe("online");
+    await leaving.endAsync();
+    await until(() => gone.includes(serial) || gateway.state.connections === 0);
+    const vanishing = await signIn(serial, { will });
+    await tellOnline(serial, vanishing, 1);
+    expect(await stated(serial)).toBe("online");
+    vanishing.stream.destroy();
+    await until(async () => (await stated(serial)) === "offline");
+    expect(wills(serial)).toBe(1);
   });
 
   test("a second connection of a device ends the first, without telling that the device is gone", async () => {
     const serial = await newSerial();
-    const topic = `paygo/v1/${serial}/status`;
-    const will = { topic, payload: Buffer.from('{"status":"offline"}'), qos: 1, retain: true } as const;
+    const will = willOf(serial);
     const first = await signIn(serial, { will });
+    await first.publishAsync(statusTopic(serial), '{"status":"online"}', { qos: 1 });
     const closed = closeOf(first);
     const second = await signIn(serial, { will });
     await closed;
-    await second.publishAsync(topic, '{"status":"online"}', { qos: 1 });
-    const [row] = await database.current.db.execute<{ connection: string }>(sql`
-      select connection from telemetry.states s join devices.devices d on d.number = s.device where d.serial = ${serial}`);
-    expect(row?.connection).toBe("online");
+    await tellOnline(serial, second, 1);
+    expect(await stated(serial)).toBe("online");
+    second.stream.destroy();
+    await until(async () => (await stated(serial)) === "offline");
+    expect(wills(serial)).toBe(1);
   });
 
   test("a frame that is too large is acknowledged, and its head set aside with its size; what comes next is heard", async () => {

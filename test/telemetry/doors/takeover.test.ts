@@ -10,11 +10,22 @@ const database = useDatabase();
 let world: ReturnType<typeof makeIngestWorld>;
 const places: { gateway: MqttGateway; takeover: Takeover; port: number }[] = [];
 
+/** What came to ingest, once it was committed. */
+const told: string[] = [];
+
 beforeAll(async () => {
   world = makeIngestWorld(database.current);
+  await world.addDevice("MOVES-1");
   for (const name of ["one", "two"]) {
     const gateway = await makeGatewayDoor({
-      ingest: world.ingest,
+      ingest: {
+        setAside: world.ingest.setAside,
+        async take(raw, source) {
+          const taken = await world.ingest.take(raw, source);
+          told.push(Buffer.from(raw.payload).toString());
+          return taken;
+        },
+      },
       clock: world.clock,
       authenticate: async () => true,
       onConnected: (serial) => takeover.connected(serial),
@@ -46,17 +57,23 @@ const signIn = (at: number): Promise<mqtt.MqttClient> =>
     password: "any",
     protocolVersion: 4,
     reconnectPeriod: 0,
+    will: { topic: "paygo/v1/MOVES-1/status", payload: Buffer.from("offline"), qos: 1, retain: true },
   });
 
-test("a device that reconnects through another gateway is let go by the first", async () => {
+test("a device that reconnects through another gateway is let go by the first, which does not say that it is gone", async () => {
   const first = await signIn(0);
+  await first.publishAsync("paygo/v1/MOVES-1/status", "online", { qos: 1 });
   const closed = new Promise<void>((resolve) => {
     first.once("close", resolve);
   });
   world.clock.advance(1_000);
   const second = await signIn(1);
   await closed;
-  expect(places.map(({ gateway }) => gateway.state.connections)).toEqual([0, 1]);
+  await expect.poll(() => places.map(({ gateway }) => gateway.state.connections)).toEqual([0, 1]);
   expect(second.connected).toBe(true);
-  await second.endAsync();
+  // A will told by the first gateway would have come before this.
+  await second.publishAsync("paygo/v1/MOVES-1/event", '{"kind":"moved"}', { qos: 1 });
+  expect(told).toEqual(["online", '{"kind":"moved"}']);
+  second.stream.destroy();
+  await expect.poll(() => told.slice(2)).toEqual(["offline"]);
 });
