@@ -21,6 +21,7 @@ import {
   readBookmark,
   readFinal,
   takeLock,
+  whyOtherNumbers,
 } from "./telemetry/telemetry.ts";
 
 interface Doors {
@@ -132,6 +133,8 @@ async function printStatus({
     print(
       `Follower:     ${bookmark.historyId === undefined ? "has not begun" : `${String(bookmark.rowsCopied)} readings copied; last moved ${bookmark.movedAt?.toISOString() ?? "never"}`}`,
     );
+    const why = whyOtherNumbers(bookmark.numbering ?? bookmark.numberingNow, bookmark.numberingNow);
+    if (why !== undefined) print(`              stands still. ${why}: see "After a restore" in docs/history.md`);
     print(
       `Transactions: ${String(final - bookmark.done)} to look at${bookmark.flight === undefined ? "" : `; ${String(bookmark.flight.rows)} readings are on their way (attempt ${String(bookmark.flight.attempt)})`}`,
     );

@@ -75,6 +75,7 @@ export {
 export { FAILURE_REASONS, SIZINGS } from "./battery/reasons.ts";
 export { makeBatteryReckoning } from "./battery/battery.jobs.ts";
 export { bindAnew, NotOurHistory } from "./history/binding.client.ts";
+export { whyOtherNumbers } from "./history/numbering.ts";
 export { LockLost, readBookmark, readFinal, takeLock, type Bookmark } from "./history/bookmark.store.ts";
 export { askForDays, countOpenDays, heldDays } from "./history/fill.store.ts";
 export { makeFollower, type Follower } from "./history/follower.jobs.ts";

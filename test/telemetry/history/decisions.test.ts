@@ -10,6 +10,7 @@ import { devicesThatDiffer, slicesOf } from "../../../src/telemetry/history/fill
 import { isTaken, nextWidth, rangeFrom } from "../../../src/telemetry/history/range.ts";
 import { energyOf } from "../../../src/telemetry/history/rollup.ts";
 import { pointsFor, stretchesOf } from "../../../src/telemetry/history/which-store.ts";
+import { whyOtherNumbers } from "../../../src/telemetry/history/numbering.ts";
 
 test("ranges follow each other without gap or overlap, whatever they hold, and end at the last closed transaction", () => {
   fc.assert(
@@ -99,4 +100,13 @@ test("only devices whose readings differ are looked at, in slices that fit", () 
   ]);
   expect(devicesThatDiffer([one(1, 5, 7n)], [one(1, 5, 8n)])).toEqual([one(1, 5, 7n)]);
   expect(slicesOf([one(1, 6), one(2, 4), one(3, 1), one(4, 99), one(5, 1)], 10)).toEqual([[1, 2], [3], [4], [5]]);
+});
+
+test("numbers of another cluster, timeline, database or table are not ours, and the greatest difference is told", () => {
+  const now = "7575/3/16384/16900";
+  expect(whyOtherNumbers(now, now)).toBeUndefined();
+  expect(whyOtherNumbers("7474/1/5/16384", now)).toContain("into another PostgreSQL cluster");
+  expect(whyOtherNumbers("7575/2/16384/16900", now)).toContain("timeline 2 became 3");
+  expect(whyOtherNumbers("7575/3/16385/16900", now)).toContain("within its PostgreSQL cluster");
+  expect(whyOtherNumbers("7575/3/16384/16901", now)).toContain("within its PostgreSQL cluster");
 });
