@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { isChdbInstalled } from "../../src/platform/history/chdb-engine.ts";
 import { connectLink, makeFollower, makeRollupQueries, makeSeriesQueries } from "../../src/telemetry/telemetry.ts";
-import { useHistory } from "../telemetry/history/engine.ts";
+import { followAll, useHistory } from "../telemetry/history/engine.ts";
 import { useFleetOffice } from "./fleet-office.ts";
 import { REFUSAL } from "./office.ts";
 
@@ -33,7 +33,7 @@ describe.skipIf(!isChdbInstalled())("hours and days of a device (need the option
       clock: graphql.clock,
       makeToken: randomUUID,
     });
-    while ((await follower.step()).kind !== "idle");
+    await followAll(follower, graphql.database);
     await follower.stop();
   }
 
