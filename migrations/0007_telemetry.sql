@@ -95,7 +95,7 @@ create table telemetry.events (
   received_at timestamptz not null,
   unique (device, at, kind)                     -- told twice is one event
 );
-create index events_by_time on telemetry.events (id desc);
+create index events_of_device on telemetry.events (device, id);  -- the last events of one device; of all: the primary key
 select platform.append_only('telemetry.events');
 
 -- Frames that could not be understood or trusted, with their bytes (the first 64 KB), for an engineer to read.

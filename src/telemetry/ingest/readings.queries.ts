@@ -91,12 +91,13 @@ export function makeReadings({ db }: { db: Db }): Readings {
         where at >= ${instant(from)} and at < ${instant(to)} and ${ofDevice} order by at, device limit ${limit}`);
       return rows.map((row) => ({ ...readingOf(row), deviceNumber: row.device }));
     },
+    // The text of an id is named id too, and sorting by that would put 9 before 10.
     async eventsOf({ deviceNumber, first, before }) {
       const rows = await db.execute<EventRow>(sql`
-        select id::text, device, at, kind, detail, received_at from telemetry.events
-        where (${deviceNumber ?? null}::integer is null or device = ${deviceNumber ?? null})
-          and (${before ?? null}::bigint is null or id < ${before ?? null}::bigint)
-        order by id desc limit ${Math.min(first, PAGE_MAX)}`);
+        select id::text, device, at, kind, detail, received_at from telemetry.events e
+        where ${deviceNumber === undefined ? sql`true` : sql`device = ${deviceNumber}`}
+          and ${before === undefined ? sql`true` : sql`id < ${before}::bigint`}
+        order by e.id desc limit ${Math.min(first, PAGE_MAX)}`);
       return rows.map(({ device, at, received_at: receivedAt, ...row }) => ({
         ...row,
         deviceNumber: device,
@@ -106,11 +107,11 @@ export function makeReadings({ db }: { db: Db }): Readings {
     },
     async quarantine({ serial, reason, first, before }) {
       const rows = await db.execute<QuarantineRow>(sql`
-        select id::text, serial, topic, reason, detail, source, bytes, received_at from telemetry.quarantine
+        select id::text, serial, topic, reason, detail, source, bytes, received_at from telemetry.quarantine q
         where (${serial ?? null}::text is null or serial = ${serial ?? null})
           and (${reason ?? null}::text is null or reason = ${reason ?? null})
           and (${before ?? null}::bigint is null or id < ${before ?? null}::bigint)
-        order by id desc limit ${Math.min(first, PAGE_MAX)}`);
+        order by q.id desc limit ${Math.min(first, PAGE_MAX)}`);
       return rows.map(({ received_at: receivedAt, ...row }) => ({ ...row, receivedAt: new Date(receivedAt) }));
     },
     async quarantinedBytes(id) {

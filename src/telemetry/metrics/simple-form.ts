@@ -1,4 +1,8 @@
-/** Requests written out: every short name long, every list named, every row with its time. For people, and for `GET /dd`. */
+/**
+ * The simple form: every short name long, every list named, every row with its time. Readings are written in it for `GET /dd`
+ * (`writeReadings`), which has no requests to expand, since readings are what is kept; requests are (`expandRequest`) to hold what we
+ * understand of them against the reference program's expansion: `npm run accept:vectors`.
+ */
 import type { Reading } from "../frames/frame.ts";
 import { QUANTITIES } from "../frames/frame.ts";
 import { metricsNameOf } from "../frames/variables.ts";
