@@ -32,7 +32,7 @@ test("a lamp taken back for debt and swapped into a home elsewhere is seen by th
   const older = await office.sellInGulu();
   graphql.clock.advance(HOUR_MS);
   const lamp = await office.sellLamp();
-  await office.hear(lamp.number, { tampered: true });
+  await office.hear(lamp.number, { tampered: true, latitude: -0.09, longitude: 34.76 });
   await within((tx) => credit.writeOff(tx, { contractId: lamp.contractId as ContractId, ...why }));
   const deviceId = lamp.id as DeviceId;
   await within((tx) => deviceLife.move(tx, { deviceId, to: "stock", ...why }));
@@ -43,10 +43,10 @@ test("a lamp taken back for debt and swapped into a home elsewhere is seen by th
 
   // In Gulu's shop it says nothing of the home in Kisumu, to nobody.
   const facts = () =>
-    graphql.database.db.execute<{ contract_id: string | null; place: string | null }>(
-      sql`select contract_id, place from telemetry.places where device = ${lamp.number}`,
+    graphql.database.db.execute<{ contract_id: string | null; place: string | null; latitude: number | null }>(
+      sql`select contract_id, place, latitude from telemetry.places where device = ${lamp.number}`,
     );
-  expect([...(await facts())]).toEqual([{ contract_id: null, place: null }]);
+  expect([...(await facts())]).toEqual([{ contract_id: null, place: null, latitude: null }]);
   expect((await fleetOf(people.gulu)).edges.map(({ node }) => node.serial)).toEqual([older.serial]);
 
   const contractId = await contractOn(older.id);

@@ -66,15 +66,18 @@ const COLUMNS: Readonly<Record<string, ColumnSpec<PlaceFacts>>> = {
   tokens_issued: ["integer", ({ tokensIssued }) => tokensIssued],
 };
 
-/** Writes the facts of devices; rows that say the same already are left alone. Answers how many changed. */
+/**
+ * Writes the facts of devices. Where one says itself that it is counts while it is in service: what lies in a shop said so in the
+ * home that it came from. Rows that say the same already are left alone. Answers how many changed.
+ */
 export async function savePlaces(tx: Tx, facts: readonly PlaceFacts[]): Promise<number> {
   if (facts.length === 0) return 0;
   const { names, table } = rowsTable(facts, COLUMNS);
   const written = await tx.execute(sql`
     insert into telemetry.places as p (device, serial, model, life, in_service, area, place, latitude, longitude, contract_id, active_until, tokens_issued)
     select g.device, g.serial, g.model, g.life, g.in_service, g.area, g.place,
-      case when s.longitude is null then g.latitude else coalesce(s.latitude, g.latitude) end,
-      case when s.latitude is null then g.longitude else coalesce(s.longitude, g.longitude) end,
+      case when s.longitude is null or not g.in_service then g.latitude else coalesce(s.latitude, g.latitude) end,
+      case when s.latitude is null or not g.in_service then g.longitude else coalesce(s.longitude, g.longitude) end,
       g.contract_id, g.active_until, g.tokens_issued
     from ${table} as g(${names}) left join telemetry.states s on s.device = g.device
     order by g.device
