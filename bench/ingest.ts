@@ -41,11 +41,13 @@ Usage: npm run bench:ingest -- [--seconds N] [--rounds N] [--publishers N,N] [--
   --publishers N,N  numbers of devices that publish at once (1,100,1000,10000)
   --outage N        seconds without PostgreSQL (60); 0 leaves that out
   --lanes N         connections by which the gateway writes (1)
+  --gateways N      processes of our gateway that share one port (as many as cores, two at most)
   --quick           two seconds, one round, 1 and 100 publishers, an outage of five seconds: to see that it runs
   --help            this text
 
 Frames are JSON of OpenPAYGO Metrics with ${SINGLE_BYTES} bytes and one reading, QoS 1; those of the history measurement have ${HISTORY_ROWS} rows in a registered format.
 Beside it in the same run, where Mosquitto is installed (its queues without limits, nothing persistent):
+Our gateway runs in as many processes as that needs beside its subscriber; one process alone is measured too.
   idle      Mosquitto hands the same frames to one mqtt.js subscriber that counts them: the field's ceiling without storing anything
   each      the subscriber commits each message before it acknowledges it: what people write
   deferred  our ingest behind Mosquitto, acknowledging to it after the group commit; Mosquitto has told the device long before
@@ -60,6 +62,7 @@ interface Settings {
   readonly publishers: readonly number[];
   readonly outage: number;
   readonly lanes: number;
+  readonly gateways: number;
 }
 
 /** A mistake on the command line: its text says what to do. */
@@ -74,6 +77,7 @@ function readSettings(): Settings | undefined {
       publishers: text,
       outage: text,
       lanes: { ...text, default: "1" },
+      gateways: { ...text, default: String(Math.min(2, cpus().length)) },
       quick: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -96,6 +100,7 @@ function readSettings(): Settings | undefined {
     publishers,
     outage: whole("outage", values.outage ?? (quick ? "5" : "60"), 0),
     lanes: whole("lanes", values.lanes),
+    gateways: whole("gateways", values.gateways),
   };
 }
 
@@ -116,6 +121,9 @@ function sayFigures(name: string, { perSecond, cores, framesInGroup, commitMs }:
   const groups = framesInGroup > 0 ? `; ${whole(framesInGroup)} a commit of ${commitMs.toFixed(1)} ms` : "";
   say(`  ${name.padEnd(26)} ${whole(perSecond).padStart(9)} a second   cores: ${split}${groups}`);
 }
+
+const nameOf = (gateways: number): string =>
+  gateways === 1 ? "our gateway" : `our gateway, ${String(gateways)} processes`;
 
 async function seed(databaseUrl: string, sealingKeyHex: string): Promise<number> {
   const database = openDatabase({ url: databaseUrl, connectionsMax: 2 });
@@ -153,7 +161,7 @@ async function measureFrames(
     for (let round = 0; round < rounds; round++) {
       progress(`ours, round ${String(round + 1)} of ${String(rounds)} …`);
       const ours = await measureOurs(place, { devices });
-      sayFigures("our gateway", ours);
+      sayFigures(nameOf(settings.gateways), ours);
       if (broker === undefined) continue;
       progress("Mosquitto …");
       const idle = await measureBehindBroker(place, { devices, broker: await broker.fresh(), how: "idle" });
@@ -161,6 +169,8 @@ async function measureFrames(
       ratios.push(ours.perSecond / idle.perSecond);
     }
     if (ratios.length > 0) say(`  ours ÷ idle Mosquitto: ${median(ratios).toFixed(2)}`);
+    if (settings.gateways > 1 && devices === 100)
+      sayFigures(nameOf(1), await measureOurs(place, { devices, gateways: 1 }));
     if (devices !== 100 || broker === undefined) continue;
     bars.push({
       text: `ours ÷ idle Mosquitto at 100 publishers = ${median(ratios).toFixed(2)} (bar ${String(BAR_RATIO)})`,
@@ -192,7 +202,7 @@ async function measureHistory(place: Place): Promise<Bar> {
   say(`\n100 publishers, ${String(HISTORY_ROWS)} rows of history a frame:`);
   progress("history …");
   const figures = await measureOurs(place, { devices: 100, kind: "history" });
-  sayFigures("our gateway", figures);
+  sayFigures(nameOf(place.gateways), figures);
   say(`  ${whole(figures.readingsPerSecond)} readings a second`);
   return {
     text: `readings of history frames = ${whole(figures.readingsPerSecond)} a second (bar ${whole(BAR_READINGS)})`,
@@ -216,6 +226,7 @@ async function runBench(
     formatId,
     postgresId: postgres.id,
     lanes: settings.lanes,
+    gateways: settings.gateways,
     seconds: settings.seconds,
   };
   progress("");

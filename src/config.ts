@@ -27,6 +27,8 @@ export interface Config {
   readonly httpHost: string;
   readonly httpPort: number;
   readonly mqttPort: number;
+  /** Several gateways of this machine listen on the same port. */
+  readonly mqttPortShared: boolean;
   readonly mqttsPort: number;
   /** Whether devices may come to our own gateway without TLS. */
   readonly mqttPlain: boolean;
@@ -159,6 +161,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     httpPort: whole("WASHA_HTTP_PORT", 4000, { least: 0, most: 65_535 }),
     mqttPort: whole("WASHA_MQTT_PORT", 1883, { least: 0, most: 65_535 }),
     mqttsPort: whole("WASHA_MQTTS_PORT", 8883, { least: 0, most: 65_535 }),
+    mqttPortShared: attempt("WASHA_MQTT_PORT_SHARED", false, parseYes),
     mqttPlain: attempt("WASHA_MQTT_PLAIN", true, parseYes),
     mqttCertificate: pairOf(text("WASHA_MQTTS_CERT"), text("WASHA_MQTTS_KEY")),
     mqttUrl: url("MQTT_URL", MQTT_PROTOCOLS),

@@ -177,8 +177,9 @@ export async function openGateway({
   await takeover.start();
   await commandLoop.start();
   const host = config.httpHost;
-  const plain = config.mqttPlain ? await gateway.listen({ port: config.mqttPort, host }) : undefined;
-  const secure = files && (await gateway.listen({ port: config.mqttsPort, host, certificate: files.certificate }));
+  const place = { host, isShared: config.mqttPortShared };
+  const plain = config.mqttPlain ? await gateway.listen({ ...place, port: config.mqttPort }) : undefined;
+  const secure = files && (await gateway.listen({ ...place, port: config.mqttsPort, certificate: files.certificate }));
   files?.start();
   return {
     ports: { mqtt: plain?.port, mqtts: secure?.port },

@@ -30,6 +30,8 @@ export const VARIABLES: Readonly<Record<string, string>> = {
     "File with the certificate of the MQTT gateway and its chain (PEM): devices may then come by TLS. Read again every minute. Not set: no TLS.",
   WASHA_MQTTS_KEY: "File with its private key (PEM, without a password).",
   WASHA_MQTTS_PORT: "Port of the MQTT gateway for TLS (8883).",
+  WASHA_MQTT_PORT_SHARED:
+    "yes: several gateway processes of this machine listen on the same ports, and the kernel shares devices out among them; Linux (no).",
   WASHA_MQTT_PLAIN: "no: the MQTT gateway lets nobody in without TLS (yes).",
   WASHA_MQTT_PUBLIC_URL:
     "How devices reach the broker, such as mqtts://mqtt.example.org:8883; told to a device that is claimed.",

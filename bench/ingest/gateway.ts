@@ -18,6 +18,8 @@ export interface GatewayOrder {
   /** Take frames from the broker there, acknowledged to it after the commit; undefined: be the broker. */
   readonly brokerUrl: string | undefined;
   readonly lanes: number;
+  /** The port that the other gateways listen on; undefined: any. */
+  readonly port: number | undefined;
 }
 
 export type GatewayWord =
@@ -70,7 +72,7 @@ async function run(order: GatewayOrder): Promise<void> {
   if (order.brokerUrl === undefined) {
     const gateway = await makeGatewayDoor({ ingest, clock, authenticate: () => Promise.resolve(true) });
     state = () => gateway.state;
-    say({ kind: "listening", ...(await gateway.listen({ port: 0, host: "127.0.0.1" })) });
+    say({ kind: "listening", ...(await gateway.listen({ port: order.port ?? 0, host: "127.0.0.1", isShared: true })) });
   } else {
     const link = startBrokerIngest({
       clock,

@@ -3,6 +3,7 @@ import {
   connectPublishers,
   cpuOfTree,
   startGateway,
+  startGateways,
   startSubscriber,
   type GatewayFigures,
   type Program,
@@ -16,6 +17,8 @@ export interface Place {
   readonly postgresId: () => number;
   readonly formatId: number;
   readonly lanes: number;
+  /** Processes of our gateway behind one port. */
+  readonly gateways: number;
   readonly seconds: number;
 }
 
@@ -74,9 +77,10 @@ export function orderOf(
 }
 
 /** CPU of named processes between two looks, in cores. */
-function cpuClock(processes: Readonly<Record<string, () => number>>): () => Record<string, number> {
+function cpuClock(processes: Readonly<Record<string, () => number | readonly number[]>>): () => Record<string, number> {
+  const sum = (ids: number | readonly number[]): number => [ids].flat().reduce((cpuMs, id) => cpuMs + cpuOfTree(id), 0);
   const look = (): Record<string, number> =>
-    Object.fromEntries(Object.entries(processes).map(([name, id]) => [name, cpuOfTree(id())]));
+    Object.fromEntries(Object.entries(processes).map(([name, ids]) => [name, sum(ids())]));
   const [before, startedAt] = [look(), performance.now()];
   return () => {
     const [after, tookMs] = [look(), performance.now() - startedAt];
@@ -89,13 +93,13 @@ function cpuClock(processes: Readonly<Record<string, () => number>>): () => Reco
 /** Publishers → our gateway, to committed and acknowledged. */
 export async function measureOurs(
   place: Place,
-  given: { devices: number; kind?: FrameKind; rate?: number; inFlight?: number },
+  given: { devices: number; kind?: FrameKind; rate?: number; inFlight?: number; gateways?: number },
 ): Promise<Figures> {
-  const gateway = await startGateway({ ...place, brokerUrl: undefined });
+  const gateway = await startGateways({ ...place, brokerUrl: undefined }, given.gateways ?? place.gateways);
   try {
     const publishers = await connectPublishers(orderOf(place, { port: gateway.port, ...given }));
     const cpu = cpuClock({
-      gateway: () => gateway.processId,
+      gateway: () => gateway.processIds,
       postgres: place.postgresId,
       publishers: () => publishers.processId,
     });
@@ -180,7 +184,7 @@ async function startBehind(
   { url, how }: { url: string; how: "idle" | "each" | "deferred" },
 ): Promise<Pick<Program<unknown>, "processId" | "stop"> & { received(): Promise<number> }> {
   if (how === "deferred") {
-    const program = await startGateway({ ...place, brokerUrl: url });
+    const program = await startGateway({ ...place, brokerUrl: url, port: undefined });
     return { ...program, received: async () => (await program.figures()).committed };
   }
   const program = await startSubscriber({ url, databaseUrl: how === "each" ? place.databaseUrl : undefined });
@@ -207,7 +211,7 @@ export async function measureOutage(
     progress(text: string): void;
   },
 ): Promise<OutageFigures> {
-  const gateway = await startGateway({ ...place, brokerUrl: undefined });
+  const gateway = await startGateway({ ...place, brokerUrl: undefined, port: undefined });
   try {
     const loadSeconds = 5;
     const order = orderOf(place, {

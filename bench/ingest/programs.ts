@@ -22,8 +22,12 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-function begin(file: string, order: object): ChildProcess {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+/** As `npm start` and the image do: frames live until their commit, longer than a small young generation lasts. */
+const GATEWAY_FLAGS = ["--max-semi-space-size=64"];
+
+function begin(file: string, order: object, execArgv: string[] = []): ChildProcess {
+  const stdio: ("ignore" | "inherit" | "ipc")[] = ["ignore", "inherit", "inherit", "ipc"];
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { stdio, execArgv });
   running.add(child);
   child.once("exit", () => running.delete(child));
   child.send(order);
@@ -58,7 +62,7 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 export async function startGateway(order: GatewayOrder): Promise<Program<GatewayFigures>> {
-  const child = begin("./gateway.ts", order);
+  const child = begin("./gateway.ts", order, GATEWAY_FLAGS);
   const { port } = await next<GatewayWord, "listening">(child, "listening");
   return {
     processId: child.pid ?? 0,
@@ -69,6 +73,38 @@ export async function startGateway(order: GatewayOrder): Promise<Program<Gateway
     },
     stop: () => stop(child),
   };
+}
+
+/** Several gateways behind one port, counted as one. */
+export async function startGateways(
+  order: Omit<GatewayOrder, "port">,
+  count: number,
+): Promise<Program<GatewayFigures> & { readonly processIds: readonly number[] }> {
+  const first = await startGateway({ ...order, port: undefined });
+  const others: Program<GatewayFigures>[] = [];
+  for (let more = 1; more < count; more++) others.push(await startGateway({ ...order, port: first.port }));
+  const all = [first, ...others];
+  return {
+    processId: first.processId,
+    processIds: all.map(({ processId }) => processId),
+    port: first.port,
+    async figures() {
+      const figures = await Promise.all(all.map((one) => one.figures()));
+      const [one, ...rest] = figures;
+      if (one === undefined) throw new Error("Bug: there is no gateway.");
+      return rest.reduce(addFigures, one);
+    },
+    async stop() {
+      await Promise.all(all.map((one) => one.stop()));
+    },
+  };
+}
+
+function addFigures(left: GatewayFigures, right: GatewayFigures): GatewayFigures {
+  const sum = { ...left };
+  for (const [name, value] of Object.entries(right))
+    if (typeof value === "number") Object.assign(sum, { [name]: Number(left[name as keyof GatewayFigures]) + value });
+  return sum;
 }
 
 export async function startSubscriber(order: SubscriberOrder): Promise<Program<SubscriberFigures>> {

@@ -45,7 +45,7 @@ async function run(order: PublishOrder): Promise<void> {
   const devices = await Promise.all(
     Array.from({ length: order.devices }, (_, at) => open(order, serialOf(order.first + at), at)),
   );
-  say({ kind: "connected" });
+  await say({ kind: "connected" });
   await new Promise<void>((resolve) => process.once("message", () => resolve()));
   let isOpen = true;
   let acknowledged = 0;
@@ -109,7 +109,7 @@ async function run(order: PublishOrder): Promise<void> {
   while (devices.some(({ dueAt }) => dueAt.size > 0) && performance.now() < settledBy) await pause(20);
   const lostConnections = lost;
   for (const { socket } of devices) socket.destroy();
-  say({
+  await say({
     kind: "done",
     ...measured,
     acknowledgedInAll: acknowledged,
@@ -140,8 +140,9 @@ function open(order: PublishOrder, serial: string, at: number): Promise<Device> 
 
 const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis));
 
-function say(word: PublisherWord): void {
-  process.send?.(word);
+/** Resolves when the word is on its way: thousands of latencies take longer than the end of a process. */
+async function say(word: PublisherWord): Promise<void> {
+  await new Promise<void>((resolve) => process.send?.(word, undefined, undefined, () => resolve()));
 }
 
 process.once("message", (order: PublishOrder) => {

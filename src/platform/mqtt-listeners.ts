@@ -7,6 +7,14 @@ export interface Certificate {
   readonly cert: string;
 }
 
+export interface ListenPlace {
+  readonly port: number;
+  readonly host: string;
+  readonly certificate?: Certificate | undefined;
+  /** Several processes listen on the port, and the kernel gives each connection to one of them (Linux). */
+  readonly isShared?: boolean | undefined;
+}
+
 export interface Listener {
   readonly port: number;
   /** For connections from now on; those that stand keep the one with which they began. Throws when key and certificate do not belong together. */
@@ -15,7 +23,7 @@ export interface Listener {
 
 export interface Listeners {
   /** With a certificate, only TLS 1.2 and newer gets in. Rejects when the port is taken, or key and certificate do not belong together. */
-  listen(place: { port: number; host: string; certificate?: Certificate | undefined }): Promise<Listener>;
+  listen(place: ListenPlace): Promise<Listener>;
   /** Lets nobody in any more; resolves when every connection has ended. */
   close(): Promise<void>;
 }
@@ -44,7 +52,7 @@ export function makeListeners({
     highWaterMark: READ_AHEAD_BYTES,
   };
   return {
-    async listen({ port, host, certificate }) {
+    async listen({ port, host, certificate, isShared = false }) {
       const secure =
         certificate === undefined
           ? undefined
@@ -59,7 +67,7 @@ export function makeListeners({
       server.maxConnections = connectionsMax;
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
-        server.listen({ port, host }, () => {
+        server.listen({ port, host, reusePort: isShared }, () => {
           server.off("error", reject);
           resolve();
         });

@@ -1,10 +1,11 @@
 /* oxlint-disable max-params, promise/no-callback-in-promise -- aedes asks its questions by callback, with up to four parameters. */
 import { randomBytes } from "node:crypto";
-import { Aedes, type Client, type PublishPacket } from "aedes";
+import type { Client, PublishPacket } from "aedes";
 import { makeListeners, type Listeners } from "./mqtt-listeners.ts";
 import { makeFlow, type FlowLimits, type Pausable } from "./mqtt-flow.ts";
 import { limitPackets, readCut } from "./mqtt-packet-limit.ts";
 import { makeForgetfulSessions } from "./mqtt-sessions.ts";
+import { quietParserTraces } from "./quiet-debug.ts";
 
 /** What a device published. */
 export interface GatewayFrame {
@@ -94,6 +95,8 @@ type Connection = Client & Pausable & { id: string; clean: boolean };
 interface Session {
   readonly client: Connection;
   readonly serial: string;
+  /** What its topics begin with. */
+  readonly own: string;
   readonly since: Date;
   readonly unanswered: Map<number, { resolve(): void; reject(error: Error): void }>;
   packetId: number;
@@ -132,6 +135,7 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
     const session: Session = {
       client,
       serial,
+      own: `${ROOT}${serial}/`,
       since: options.clock.now(),
       unanswered: new Map(),
       packetId: 0,
@@ -160,7 +164,7 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
     const whole = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
     const cut = readCut(whole, mark);
     const payload = cut?.head ?? whole;
-    const { abuse: abuseOfTopic, topic } = readTopic(session.serial, packet.topic, options.bridgeOwner);
+    const { abuse: abuseOfTopic, topic } = readTopic(session, packet.topic, options.bridgeOwner);
     if (abuseOfTopic !== undefined && (session.abuses += 1) > ABUSES_MAX) return done(new Error(abuseOfTopic.detail));
     const abuse = abuseOfTopic ?? (cut === undefined ? undefined : tooLarge(cut.sentBytes, limits.packetBytesMax));
     const frame = { serial: session.serial, topic, payload, sentBytes: cut?.sentBytes };
@@ -178,6 +182,8 @@ export async function makeMqttGateway(options: GatewayOptions): Promise<MqttGate
     );
   }
 
+  quietParserTraces();
+  const { Aedes } = await import("aedes");
   const broker = await Aedes.createBroker({
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxTopicLevels: 20,
@@ -339,11 +345,10 @@ function forwardNothing(_packet: unknown, client: unknown, done: unknown): void 
 
 /** Which of its own topics a device published on. */
 function readTopic(
-  serial: string,
+  { serial, own }: Pick<Session, "serial" | "own">,
   topic: string,
   bridgeOwner: GatewayOptions["bridgeOwner"],
 ): { readonly topic: string; readonly abuse: TopicAbuse | undefined } {
-  const own = `${ROOT}${serial}/`;
   if (!topic.startsWith(own) && bridgeOwner?.(topic) === serial) return { topic, abuse: undefined };
   if (!topic.startsWith(own))
     return {

@@ -15,8 +15,11 @@ export function makeGatewayDoor({
   GatewayOptions,
   "authenticate" | "bridgeOwner" | "onConnected" | "onHere" | "onGone" | "limits"
 >): Promise<MqttGateway> {
-  const rawOf = (frame: GatewayFrame): RawFrame => ({
-    ...frame,
+  const rawOf = ({ serial, topic, payload, sentBytes }: GatewayFrame): RawFrame => ({
+    serial,
+    topic,
+    payload,
+    sentBytes,
     contentType: undefined,
     receivedAtMs: clock.now().getTime(),
   });

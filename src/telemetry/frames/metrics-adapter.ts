@@ -8,6 +8,7 @@ import type { FormatCache, MetricsSettings } from "../metrics/request.ts";
 import { makeJsonWire } from "../metrics/wire.ts";
 import type { FrameAdapter, FrameContext, FrameOutcome, RawFrame } from "./frame.ts";
 import { parseJson } from "./json.ts";
+import { makeRowSink } from "./reading.ts";
 import { refuse } from "./refusal.ts";
 
 const TOPICS: ReadonlySet<string> = new Set(["data", "/dd", "/device_data"]);
@@ -15,6 +16,7 @@ const TOPICS: ReadonlySet<string> = new Set(["data", "/dd", "/device_data"]);
 /** Reads device requests with their accessories. Registered formats are compiled once for each document object. */
 export function makeMetricsAdapter(settings: MetricsSettings): FrameAdapter {
   const formats: FormatCache = new WeakMap();
+  const row = makeRowSink();
 
   function read(raw: RawFrame, context: FrameContext): FrameOutcome {
     const isCbor = raw.contentType === "cbor" || (raw.contentType === undefined && looksLikeCbor(raw.payload));
@@ -31,7 +33,7 @@ export function makeMetricsAdapter(settings: MetricsSettings): FrameAdapter {
     const wire = isCbor ? makeCborWire(bytes) : makeJsonWire(bytes);
     const answer = readEnvelope({ wire, range: { start: 0, end: bytes.length }, value: parsed.value });
     if (!answer.ok) return refuse("wrong_schema", answer.detail, answer.serial ?? raw.serial);
-    return readRequest(answer.envelope, { raw, context, settings, formats });
+    return readRequest(answer.envelope, { raw, context, settings, formats, row });
   }
 
   return { name: "openpaygo-metrics", claims: (topic) => TOPICS.has(topic), read };

@@ -6,6 +6,8 @@
  * This is no validator: `JSON.parse` has the last word. For whatever that accepts, the ranges are exact.
  */
 
+import { REQUEST_SPELLINGS } from "./names.ts";
+
 /** One member of an object: its name, decoded, and where its value lies in the bytes, from `start` up to `end`. */
 export interface Member {
   readonly name: string;
@@ -164,7 +166,33 @@ function skipWord(bytes: Uint8Array, from: number, end: number): number {
 /** Names longer than this are nobody's. */
 const NAME_BYTES_MAX = 256;
 
+/** Names that nearly every frame has, with their quotes, by their length: recognised, they need not be decoded. */
+const USUAL: readonly (readonly { readonly name: string; readonly quoted: Uint8Array }[])[] = ((): {
+  name: string;
+  quoted: Uint8Array;
+}[][] => {
+  const byLength: { name: string; quoted: Uint8Array }[][] = [];
+  for (const name of REQUEST_SPELLINGS) {
+    const quoted = Buffer.from(`"${name}"`);
+    (byLength[quoted.length] ??= []).push({ name, quoted });
+  }
+  return byLength;
+})();
+
+function usualName(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const candidates = USUAL[end - start];
+  if (candidates === undefined) return undefined;
+  for (const { name, quoted } of candidates) {
+    let at = 1;
+    while (at < quoted.length && bytes[start + at] === quoted[at]) at++;
+    if (at === quoted.length) return name;
+  }
+  return undefined;
+}
+
 function decodeName(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const usual = usualName(bytes, start, end);
+  if (usual !== undefined) return usual;
   if (end - start > NAME_BYTES_MAX) return undefined;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");
   if (!text.includes("\\")) return text.slice(1, -1);

@@ -22,6 +22,9 @@ const LONG_OF: ReadonlyMap<string, RequestName> = new Map(
   ),
 );
 
+/** Every way in which an outer member may be written. */
+export const REQUEST_SPELLINGS: readonly string[] = [...LONG_OF.keys()];
+
 /** The long name of an outer member, whichever way it is written; undefined for what is none of a request's. */
 export function findRequestName(written: string): RequestName | undefined {
   return LONG_OF.get(written);

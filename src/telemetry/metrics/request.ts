@@ -1,7 +1,7 @@
 /** A device request, verified and read: one frame for the device, one for each accessory. */
 import type { DeviceFrame, FrameContext, FrameRefusal, Freshness, RawFrame, Reading } from "../frames/frame.ts";
 import { QUANTITIES, READINGS_MAX } from "../frames/frame.ts";
-import { clearRowSink, makeReading, makeRowSink } from "../frames/reading.ts";
+import { clearRowSink, makeReading } from "../frames/reading.ts";
 import type { RowSink } from "../frames/reading.ts";
 import { refuse } from "../frames/refusal.ts";
 import type { RefusedFrame } from "../frames/refusal.ts";
@@ -30,6 +30,8 @@ export interface RequestSurroundings {
   readonly context: FrameContext;
   readonly settings: MetricsSettings;
   readonly formats: FormatCache;
+  /** Used again for every request: readings are copied out of it. */
+  readonly row: RowSink;
 }
 
 /** Registered formats, compiled once for each document object. */
@@ -78,7 +80,7 @@ function withAccessories(
 
 function readOne(
   envelope: Envelope,
-  { raw, context, settings, formats }: RequestSurroundings,
+  { raw, context, settings, formats, row }: RequestSurroundings,
   { isVouchedFor, nowSeconds }: { isVouchedFor: boolean; nowSeconds: number | undefined },
 ): Step<DeviceFrame> {
   const { serial } = envelope;
@@ -93,7 +95,7 @@ function readOne(
   // By the clock that the rows are counted from: an intermediary's, where there was one, may be right when the device's is not.
   const sentAtSeconds = envelope.collectedAt ?? envelope.timestamp;
   const baseSeconds = sentAtSeconds ?? nowSeconds ?? raw.receivedAtMs / 1_000;
-  const row = makeRowSink();
+  clearRowSink(row);
   const draft = makeStandingDraft();
   const wrong = envelope.data === undefined ? undefined : putData({ row, draft }, envelope.data, format.got);
   if (wrong !== undefined) return refuse("wrong_schema", `data: ${wrong}.`, serial);
