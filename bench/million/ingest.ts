@@ -22,6 +22,8 @@ function makeChance(seed: number): () => number {
   };
 }
 
+/** As a process has by default (WASHA_INGEST_LANES). */
+const LANES = 2;
 /** A tenth of the frames goes unmeasured first: connections open, plans are made, the day's partition appears. */
 const WARM_SHARE = 0.1;
 
@@ -59,6 +61,7 @@ export async function measureIngest(
       setAside: (refusal) => faults.push(refusal),
     },
     keptDays: 30,
+    lanes: LANES,
   });
   const send = async (count: number): Promise<void> => {
     let left = count;
