@@ -69,6 +69,13 @@ export function announcementOf({
     }
     case "account_unknown":
       return message("account_unknown", { amount: paid.amount, reference: account });
+    case "lent":
+      return message("days_lent", {
+        account,
+        days: String(event.days),
+        debt: formatMoney(event.debt),
+        tokens: event.tokens.map(({ digits }) => formatToken(digits)).join(", "),
+      });
     case "token_again":
       return message("token_again", {
         account,

@@ -10,8 +10,8 @@ import { makeGraphql } from "./graphql/graphql.http.ts";
 import { makeIds, type MakeId } from "./kernel/ids.ts";
 import { Forbidden } from "./kernel/refusal.ts";
 import { systemClock, type Clock } from "./kernel/time.ts";
-import { makeDeliveryReportRouter } from "./messaging/messaging.http.ts";
 import { startMessageJobs } from "./messaging/messaging.jobs.ts";
+import { openPhoneDoors } from "./phone-rooms.ts";
 import {
   makeEnquiryEnds,
   makeEnquirySteps,
@@ -214,7 +214,7 @@ export async function buildApp({
     const brokerAuth = openBrokerAuth(rooms);
     if (brokerAuth !== undefined) http.routes.use("/mqtt", brokerAuth);
     http.routes.use("/devices", makeClaimDoor({ credentials, sourceAddress: http.sourceAddress }));
-    http.routes.use(makeDeliveryReportRouter({ secret: config.smsReportSecret ?? "", messaging: modules.messaging }));
+    http.routes.use(openPhoneDoors({ config, modules, log }));
     http.routes.use(
       "/statements",
       makeStatementDoor({

@@ -86,6 +86,8 @@ export interface Config {
   readonly smsSender: string | undefined;
   readonly smsBaseUrl: string | undefined;
   readonly smsReportSecret: string | undefined;
+  /** Without it there is no USSD door. */
+  readonly ussdSecret: string | undefined;
   readonly settleBatchMax: number;
   readonly databaseConnectionsMax: number;
   /** Days of readings that PostgreSQL keeps; those before are history's. Older readings that arrive are set aside. */
@@ -217,6 +219,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     smsBaseUrl: url("WASHA_SMS_URL", ["http:", "https:"]),
     smsReportSecret: attempt<string | undefined>("WASHA_SMS_SECRET", undefined, (value) =>
       secret("WASHA_SMS_SECRET", value),
+    ),
+    ussdSecret: attempt<string | undefined>("WASHA_USSD_SECRET", undefined, (value) =>
+      secret("WASHA_USSD_SECRET", value),
     ),
     settleBatchMax: whole("WASHA_SETTLE_BATCH", 200, { least: 1, most: 2_000 }),
     databaseConnectionsMax: whole("WASHA_DB_CONNECTIONS", 10, { least: 2, most: 200 }),

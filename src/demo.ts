@@ -16,6 +16,7 @@ interface Secrets {
   readonly sealingKey: string;
   readonly darajaSecret: string;
   readonly smsReportSecret: string;
+  readonly ussdSecret: string;
   readonly adminPassword: string;
 }
 
@@ -25,16 +26,20 @@ const DEMO_SHORTCODE = "600100";
 const LAMPS_REPORT_WITHIN_MS = 30_000;
 const tell = (line = ""): void => void process.stdout.write(`${line}\n`);
 
+/** Made at the first start and kept; a secret that came to the program later is made when it is missed. */
 function readSecrets(folder: string): Secrets {
   const file = join(folder, "secrets.json");
-  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as Secrets;
+  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Partial<Secrets>) : {};
   const secrets: Secrets = {
     sealingKey: randomBytes(32).toString("hex"),
     darajaSecret: randomBytes(16).toString("hex"),
     smsReportSecret: randomBytes(16).toString("hex"),
+    ussdSecret: randomBytes(16).toString("hex"),
     adminPassword: randomBytes(9).toString("base64url"),
+    ...kept,
   };
-  writeFileSync(file, JSON.stringify(secrets, undefined, 2), { mode: 0o600 });
+  if (Object.keys(kept).length < Object.keys(secrets).length)
+    writeFileSync(file, JSON.stringify(secrets, undefined, 2), { mode: 0o600 });
   return secrets;
 }
 
@@ -75,6 +80,7 @@ function withDefaults(
     smsApiKey: config.smsApiKey ?? "simulator",
     smsBaseUrl: config.smsBaseUrl ?? smsUrl,
     smsReportSecret: config.smsReportSecret ?? secrets.smsReportSecret,
+    ussdSecret: config.ussdSecret ?? secrets.ussdSecret,
     logLevel: config.logLevel === "info" ? "warn" : config.logLevel,
   };
 }
@@ -95,6 +101,7 @@ function tellPlaces(
   tell(`  Sign in       ${ADMIN_EMAIL}  ${secrets.adminPassword}`);
   tell(`  C2B           ${base}/rails/daraja/${app.config.darajaSecret ?? ""}/confirmation  (and /validation)`);
   tell(`  SMS reports   ${base}/messaging/africastalking/${app.config.smsReportSecret ?? ""}/report`);
+  tell(`  USSD          ${base}/ussd/africastalking/${app.config.ussdSecret ?? ""}`);
   tell(`  MQTT          mqtt://${app.config.httpHost}:${String(app.ports.mqtt)}`);
   tell(`  Health        ${base}/healthz  ${base}/readyz  ${base}/metrics`);
   tell(

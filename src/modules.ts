@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeAccess, type Access } from "./access/access.ts";
@@ -72,6 +72,7 @@ import {
   type FleetReports,
   type Readings,
 } from "./telemetry/telemetry.ts";
+import { makePins, makeTalk, makeTalkSeal, type Talk } from "./ussd/ussd.ts";
 import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
 
 /** The modules' faces, built once and wired to each other. */
@@ -96,6 +97,7 @@ export interface Modules {
   readonly credit: Credit;
   readonly cash: AgentCash;
   readonly messaging: Messaging;
+  readonly talk: Talk;
   readonly fleet: Fleet;
   readonly fleetReports: FleetReports;
   readonly batteries: BatteryQueries;
@@ -166,6 +168,7 @@ export function makeModules({
   const credentials = makeCredentials({ database, clock, sealingKey, keySeal, brokerUrl, audit });
   const deviceCommands = makeDeviceCommands({ clock, makeId, devices, audit });
   const { contractsOn } = credit;
+  const intents = makeIntents({ clock, makeId, makeCorrelation: randomUUID, rails });
   const payouts = makePayouts({
     ledger,
     clock,
@@ -205,7 +208,21 @@ export function makeModules({
       },
     }),
     rails,
-    intents: makeIntents({ clock, makeId, makeCorrelation: randomUUID, rails }),
+    intents,
+    talk: makeTalk({
+      db,
+      clock,
+      makeId,
+      seal: makeTalkSeal(sealingKey),
+      zone: config.zone,
+      language: "en",
+      customers,
+      credit,
+      devices,
+      intents,
+      pins: makePins({ clock, randomBytes }),
+      paybillOf: (currency) => paybillOf(rails, currency),
+    }),
     payouts,
     desk: makeDesk({
       ledger,
@@ -232,6 +249,15 @@ export function makeModules({
     readings: makeReadings({ db }),
     alerts: { ...makeAlertQueries({ database, clock }), ...makeAlertCommands({ clock, audit: access.audit }) },
   };
+}
+
+/** The number that customers of a currency pay to by hand: the first channel that takes what they start themselves. */
+function paybillOf(rails: OpenRails, currency: string): string | undefined {
+  for (const { config } of rails.values()) {
+    const { shortcodes } = config.settings as { shortcodes?: unknown };
+    if (config.currency === currency && Array.isArray(shortcodes)) return String(shortcodes[0]);
+  }
+  return undefined;
 }
 
 /** A limit below one request a second is a longer window, not a part of a request. */

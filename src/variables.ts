@@ -62,6 +62,8 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_SMS_SENDER: "Sender name or short code, when you own one.",
   WASHA_SMS_URL: "Base URL of the SMS gateway; only to reach a simulator.",
   WASHA_SMS_SECRET: "Secret part of the delivery report URL, 16 or more letters and digits.",
+  WASHA_USSD_SECRET:
+    "Secret part of the USSD callback's URL, 16 or more letters and digits; without it there is no USSD.",
   WASHA_SETTLE_BATCH: "Payments settled in one transaction (200).",
   WASHA_DB_CONNECTIONS: "Connections to PostgreSQL a process may hold (10).",
   WASHA_KEPT_DAYS: "Days of readings kept in PostgreSQL; older ones are in history alone (40).",

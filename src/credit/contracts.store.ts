@@ -361,7 +361,8 @@ function allocationOf(row: AllocationDbRow): AllocationRow {
   };
 }
 
-export type ContractEventKind = "sold" | "device_swapped" | "written_off" | "paid_off" | "adjusted" | "terms_changed";
+export type ContractEventKind =
+  "sold" | "device_swapped" | "written_off" | "paid_off" | "adjusted" | "terms_changed" | "lent";
 
 export async function insertEvent(
   tx: Tx,

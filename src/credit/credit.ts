@@ -12,6 +12,7 @@ import { makeContractCommands } from "./contracts.commands.ts";
 import { makeContractQueries } from "./contracts.queries.ts";
 import { makeDeviceLight, type DeviceLight } from "./device-light.commands.ts";
 import type { Arrears, Instalment } from "./instalments.ts";
+import { makeLoans, type Loans } from "./loan.commands.ts";
 import { makePlans, type Plans } from "./plans.commands.ts";
 import { makeReceiptJobs } from "./receipts.jobs.ts";
 import { makeTakeBackCommands, type TakeBackCommands } from "./take-back.commands.ts";
@@ -25,6 +26,7 @@ export type { PlanVersion, Terms } from "./terms.ts";
 export { dayPriceMinor } from "./terms.ts";
 export type { Instalment, Arrears } from "./instalments.ts";
 export type { Slip } from "./near-account-numbers.ts";
+export type { Lendable, LoanRefusal } from "./loan.ts";
 export type { LockState, Transition } from "./timeline.ts";
 
 export type ContractState = "active" | "paid_off" | "written_off";
@@ -103,7 +105,9 @@ export interface News {
     /** Money went away after it had bought, to its payer or to whom it belongs; what it had bought already is owed. */
     | { readonly kind: "taken_back"; readonly debt: Money; readonly why: "reversed" | "unlinked" }
     | { readonly kind: "account_unknown" }
-    | { readonly kind: "token_again"; readonly tokens: readonly Token[] };
+    | { readonly kind: "token_again"; readonly tokens: readonly Token[] }
+    /** Light that is not paid yet; `debt` is all that is owed now. */
+    | { readonly kind: "lent"; readonly tokens: readonly Token[]; readonly days: number; readonly debt: Money };
 }
 
 export type Announce = (tx: Tx, news: readonly News[]) => Promise<void>;
@@ -115,7 +119,7 @@ export interface ContractFilter {
   readonly deviceId?: DeviceId | undefined;
 }
 
-export interface Credit extends TakeBackCommands, DeviceLight {
+export interface Credit extends TakeBackCommands, DeviceLight, Loans {
   readonly plans: Plans;
   /**
    * Sells a device from stock: the contract, its ledger accounts, the sale's posting. Refuses unknown plans, plans not yet
@@ -224,6 +228,7 @@ export function makeCredit(deps: CreditDeps): Credit {
     ...commands,
     ...makeTakeBackCommands(deps),
     ...makeDeviceLight(deps),
+    ...makeLoans({ ...deps, plans, receiptJobs }),
     importBook,
     allocateReceipts: receiptJobs.allocateReceipts,
     matchReceipt: receiptJobs.matchReceipt,

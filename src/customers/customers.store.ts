@@ -61,6 +61,35 @@ export async function findMany(db: Db | Tx, ids: readonly CustomerId[]): Promise
   return new Map(rows.map((row) => [row.id, customerOf(row)]));
 }
 
+export async function findByPhone(db: Db | Tx, phone: E164): Promise<readonly Customer[]> {
+  const rows = await db.execute<Row>(sql`
+    select ${COLUMNS} from customers.customers c
+    where c.id in (select customer_id from customers.phones where e164 = ${phone}) order by c.registered_at, c.id`);
+  return rows.map(customerOf);
+}
+
+export async function setLanguage(tx: Tx, id: CustomerId, language: Language): Promise<boolean> {
+  const rows = await tx.execute(
+    sql`update customers.customers set language = ${language} where id = ${id}::uuid returning 1`,
+  );
+  return rows.length > 0;
+}
+
+/** Consent that stands keeps the instant at which it was given. */
+export async function setConsent(
+  tx: Tx,
+  id: CustomerId,
+  { which, at }: { which: "service" | "marketing"; at: Date | null },
+): Promise<boolean> {
+  const instant = at === null ? sql`null::timestamptz` : sql`${at.toISOString()}::timestamptz`;
+  const rows = await tx.execute(
+    which === "service"
+      ? sql`update customers.customers set service_consent_at = case when ${at === null} then null else coalesce(service_consent_at, ${instant}) end where id = ${id}::uuid returning 1`
+      : sql`update customers.customers set marketing_consent_at = case when ${at === null} then null else coalesce(marketing_consent_at, ${instant}) end where id = ${id}::uuid returning 1`,
+  );
+  return rows.length > 0;
+}
+
 export async function list(
   db: Db | Tx,
   filter: CustomerFilter & { phone: E164 | undefined },

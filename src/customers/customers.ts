@@ -65,6 +65,12 @@ export interface Customers {
   findMany(db: Db | Tx, ids: readonly CustomerId[]): Promise<ReadonlyMap<CustomerId, Customer>>;
   /** Ordered by id; asks for one more than `first` is the caller's business. */
   list(db: Db | Tx, filter: CustomerFilter, page: Page): Promise<readonly Customer[]>;
+  /** Everybody who has this number, by the time of registration; a family may share one. */
+  findByPhone(db: Db | Tx, phone: E164): Promise<readonly Customer[]>;
+  /** Refuses an unknown customer and an unknown language. */
+  setLanguage(tx: Tx, id: CustomerId, language: string): Promise<void>;
+  /** Writes down when consent was given, or that there is none any more. Service is about the own system, marketing is all else. */
+  setConsent(tx: Tx, id: CustomerId, consent: { which: "service" | "marketing"; isGiven: boolean }): Promise<void>;
   contacts(tx: Tx, ids: readonly CustomerId[]): Promise<ReadonlyMap<CustomerId, Contact>>;
   /** Whose phone has this hash; several people may share one. */
   findByPhoneHashes(
@@ -122,6 +128,16 @@ export function makeCustomers({
     findMany: store.findMany,
     async list(db, filter, page) {
       return await store.list(db, { ...filter, phone: phoneOf(filter.search, country) }, page);
+    },
+    findByPhone: store.findByPhone,
+    async setLanguage(tx, id, language) {
+      const known = LANGUAGES.find((one) => one === language);
+      if (known === undefined) throw new InvalidInput(`Languages are ${LANGUAGES.join(", ")}.`, "language");
+      if (!(await store.setLanguage(tx, id, known))) throw new NotFound("customer", "customerId");
+    },
+    async setConsent(tx, id, { which, isGiven }) {
+      if (!(await store.setConsent(tx, id, { which, at: isGiven ? clock.now() : null })))
+        throw new NotFound("customer", "customerId");
     },
     contacts: store.contacts,
     findByPhoneHashes: store.findByPhoneHashes,

@@ -34,6 +34,8 @@ export const english: Texts = {
   ask_to_call: ({ amount }) =>
     `We got ${amount} from you and have a question about it. Your money is safe. Please call us.`,
   refund_coming: ({ amount }) => `We are sending ${amount} back to you. It may take a day to arrive.`,
+  days_lent: ({ tokens, days, debt, account }) =>
+    `${daysOf(days)} of light lent to account ${account}. Tokens: ${tokens}. You owe ${debt}: your next payment settles it first.`,
   token_again: ({ token, account }) => `Account ${account}: here is your last token again. Token: ${token}.`,
   alert_device: ({ problem, device, place }) => `Alert: ${problem}. Device ${device}, ${place}.`,
   alert_group: ({ count, place }) =>

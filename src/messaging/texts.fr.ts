@@ -40,5 +40,7 @@ export const french: Texts = {
   alert_group: ({ count, place }) =>
     `Alerte : ${count} appareils muets ensemble, ${place}. Voyez d'abord le réseau et le courant.`,
   alert_digest: ({ count, names }) => `${count} nouvelles alertes, dont ${names}. Voyez la liste des alertes.`,
+  days_lent: ({ tokens, days, debt, account }) =>
+    `${daysOf(days)} de lumière à crédit pour le compte ${account}. Codes : ${tokens}. Vous devez ${debt} : votre prochain paiement le rembourse d'abord.`,
   token_again: ({ token, account }) => `Compte ${account} : voici encore votre dernier code. Code : ${token}.`,
 };

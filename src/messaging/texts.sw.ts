@@ -36,5 +36,7 @@ export const swahili: Texts = {
   alert_group: ({ count, place }) =>
     `Tahadhari: vifaa ${count} viko kimya pamoja, ${place}. Kagua kwanza mtandao na umeme huko.`,
   alert_digest: ({ count, names }) => `Tahadhari mpya ${count}, zikiwemo ${names}. Tazama orodha ya tahadhari.`,
+  days_lent: ({ tokens, days, debt, account }) =>
+    `Akaunti ${account} imekopeshwa mwanga wa siku ${days}. Tokeni: ${tokens}. Unadaiwa ${debt}: malipo yajayo yatalipa deni hilo kwanza.`,
   token_again: ({ token, account }) => `Akaunti ${account}: hii ni tokeni yako ya mwisho tena. Tokeni: ${token}.`,
 };

@@ -39,6 +39,8 @@ export const TEMPLATE_VALUES = {
   ask_to_call: ["amount"],
   /** A person tells the payer that the money is on its way back. */
   refund_coming: ["amount"],
+  /** Days on credit; the next payment settles `debt` first. */
+  days_lent: ["tokens", "days", "debt", "account"],
   /** The customer asked for the last token once more. */
   token_again: ["token", "account"],
   /** Staff and agents: something is wrong with a device. `problem` is in the reader's language. */

@@ -1,0 +1,94 @@
+import type { Facts } from "../dialogue/facts.ts";
+import {
+  again,
+  ask,
+  end,
+  go,
+  line,
+  refusal,
+  unlessRefused,
+  wrongAnswer,
+  type Handlers,
+  type Move,
+} from "../dialogue/moves.ts";
+import type { Place } from "../dialogue/place.ts";
+import { question } from "../dialogue/screen.ts";
+
+/** Who is calling: a PIN before what binds, an account number and PIN from a strange phone, and newcomers. */
+export const identityHandlers: Handlers<
+  "pin" | "new_pin" | "identify_account" | "identify_pin" | "lead_name" | "lead_place"
+> = {
+  pin: {
+    show: () => question("pin", [line("pin.title")], "secret"),
+    hear: (_place, said) => (isPin(said) ? ask({ kind: "check_pin", pin: said }) : again("again.pin")),
+    told: (place, answer) =>
+      answer.kind === "refused" && answer.why === "pin_locked"
+        ? end("refused", refusal(answer))
+        : unlessRefused(answer, (done) =>
+            done.kind === "done"
+              ? { kind: "with", session: { isProven: true }, move: { kind: "instead", place: place.next } }
+              : wrongAnswer(place, done),
+          ),
+  },
+
+  new_pin: {
+    show: () => question("new_pin", [line("pin.new")], "secret"),
+    hear: (_place, said) =>
+      isPin(said) && !isGuessable(said) ? ask({ kind: "set_pin", pin: said }) : again("again.new_pin"),
+    told: (place, answer) =>
+      unlessRefused(answer, (done) => {
+        if (done.kind !== "done") return wrongAnswer(place, done);
+        const move: Move =
+          place.next.at === "home" ? end("settled", line("pin.set")) : { kind: "instead", place: place.next };
+        return { kind: "with", session: { isProven: true }, move };
+      }),
+  },
+
+  identify_account: {
+    show: () => question("identify_account", [line("identify.account")]),
+    hear: (_place, said) => (said === "" ? again("again.account") : go({ at: "identify_pin", account: said })),
+  },
+
+  identify_pin: {
+    show: () => question("identify_pin", [line("pin.title")], "secret"),
+    hear: ({ account }, said) => (isPin(said) ? ask({ kind: "identify", account, pin: said }) : again("again.pin")),
+    told: (place, answer) =>
+      answer.kind === "refused"
+        ? end("refused", refusal(answer))
+        : answer.kind === "person"
+          ? {
+              kind: "with",
+              session: { isProven: true, provenCustomerId: answer.customerId, trail: [{ at: "home" }] },
+              move: { kind: "instead", place: { at: "home" } },
+            }
+          : wrongAnswer(place, answer),
+  },
+
+  lead_name: {
+    show: () => question("lead_name", [line("lead.name")]),
+    hear: (_place, said) => (said.length < 2 ? again("again.words") : go({ at: "lead_place", name: said })),
+  },
+
+  lead_place: {
+    show: () => question("lead_place", [line("lead.place")]),
+    hear: ({ name }, said) => (said.length < 2 ? again("again.words") : ask({ kind: "lead", name, place: said })),
+    told: (place, answer) =>
+      unlessRefused(answer, (done) =>
+        done.kind === "done" ? end("lead", line("lead.done")) : wrongAnswer(place, done),
+      ),
+  },
+};
+
+/** Goes to a place that binds: past the PIN, or past choosing one where there is none yet. */
+export function withPin(place: Place, { caller, isProven }: Facts): Move {
+  if (isProven) return go(place);
+  return go(caller.hasPin ? { at: "pin", next: place } : { at: "new_pin", next: place });
+}
+
+const isPin = (said: string): boolean => /^\d{4}$/.test(said);
+
+/** The first that a thief tries: four alike, and rows up or down. */
+function isGuessable(pin: string): boolean {
+  const steps = [...pin].slice(1).map((digit, at) => Number(digit) - Number(pin[at]));
+  return steps.every((step) => step === steps[0]) && [0, 1, -1].includes(steps[0] ?? 0);
+}

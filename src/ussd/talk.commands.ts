@@ -1,0 +1,172 @@
+import type { E164 } from "../customers/customers.ts";
+import { MINUTE_MS, type Clock } from "../kernel/time.ts";
+import type { Intent } from "../payments/payments.ts";
+import type { Db, Tx } from "../platform/database.ts";
+import { makeAsks, type AsksDeps } from "./asks.commands.ts";
+import { findCaller, type CallersDeps, type KnownCaller } from "./callers.queries.ts";
+import { MORE_KEY, renderUssd } from "./channels/render-ussd.ts";
+import { readHop } from "./channels/ussd-hop.ts";
+import { hear, openSession, resume, show, ways, type Step } from "./dialogue/dialogue.ts";
+import type { Session } from "./dialogue/place.ts";
+import type { TalkSeal } from "./sessions/sealing.ts";
+import { lockSession, saveSession, type SessionKey, type StoredSession } from "./sessions/sessions.store.ts";
+
+/** One hop of a USSD session, as its gateway told it. */
+export interface UssdHop {
+  /** The gateway's name for the session. */
+  readonly sessionId: string;
+  readonly phone: E164;
+  readonly text: string;
+}
+
+export interface UssdAnswer {
+  readonly text: string;
+  /** The session is over: the phone shows the text and hangs up. */
+  readonly isEnd: boolean;
+}
+
+export interface Talk {
+  /**
+   * Answers one hop. A hop that comes again is answered byte for byte and does nothing. Everything of a hop is one transaction: what was
+   * asked for, the conversation and its answer are kept together or not at all.
+   */
+  answerUssd(hop: UssdHop): Promise<UssdAnswer>;
+}
+
+/** What was answered, with the pages that are still to be seen. */
+interface Shown extends UssdAnswer {
+  readonly rest: readonly string[];
+  /** Whether nothing follows the last page. */
+  readonly endsAfter: boolean;
+}
+
+/** Gateways end a session after three minutes; a little more, so that it is not given up before them. */
+const USSD_SESSION_MS = 4 * MINUTE_MS;
+/** No screen needs more to be shown. */
+const ASKS_MAX = 5;
+
+export function makeTalk({
+  db,
+  seal,
+  ...deps
+}: { db: Db; clock: Clock; seal: TalkSeal } & CallersDeps & AsksDeps): Talk {
+  const { clock } = deps;
+  const asks = makeAsks(deps);
+
+  async function answerUssd({ sessionId, phone, text }: UssdHop): Promise<UssdAnswer> {
+    const key: SessionKey = { channel: "ussd", phone, key: sessionId };
+    const bound = `ussd ${phone} ${sessionId}`;
+    return await db.transaction(async (tx) => {
+      const now = clock.now();
+      const stored = await lockSession(tx, key);
+      const sinceAnswerMs = stored === undefined ? 0 : now.getTime() - stored.touchedAt.getTime();
+      const reading = readHop(stored?.hops, text, { mark: seal.mark, sinceAnswerMs });
+      const before = stored === undefined ? undefined : readShown(seal.open(bound, stored.answer));
+      // What ended stays ended: a late hop sees the last words again.
+      if (
+        stored !== undefined &&
+        before !== undefined &&
+        (reading.kind === "repeated" || stored.outcome !== undefined)
+      ) {
+        await saveSession(tx, key, { ...stored, hops: reading.memory });
+        return before;
+      }
+      const inputs = reading.kind === "said" ? reading.inputs : [];
+      // Acts are named by it in the books: no phone number may be read there.
+      const name = `ussd:${seal.mark(bound)}`;
+      const talked = await talk(tx, { stored, before, inputs, phone, key: name });
+      await saveSession(tx, key, {
+        state: talked.session,
+        hops: reading.memory,
+        answer: seal.seal(bound, JSON.stringify(talked.shown)),
+        screen: talked.screen,
+        hopCount: (stored?.hopCount ?? 0) + 1,
+        startedAt: stored?.startedAt ?? now,
+        touchedAt: now,
+        expiresAt: new Date(now.getTime() + USSD_SESSION_MS),
+        outcome: talked.outcome,
+      });
+      return talked.shown;
+    });
+  }
+
+  async function talk(
+    tx: Tx,
+    { stored, before, inputs, phone, key }: Hearing,
+  ): Promise<{ session: Session; shown: Shown; screen: string; outcome: string | undefined }> {
+    // The next page of what was said already needs nothing of the dialogue.
+    const [only, ...others] = inputs;
+    if (stored !== undefined && before !== undefined && before.rest.length > 0 && others.length === 0) {
+      if (only === MORE_KEY || before.endsAfter) {
+        const shown = nextPage(before);
+        return { session: stored.state, shown, screen: stored.screen, outcome: shown.isEnd ? TOLD : undefined };
+      }
+    }
+    let caller = await findCaller(tx, { phone, session: stored?.state }, deps);
+    let step: Settled =
+      stored === undefined
+        ? await settle(tx, show(openSession(caller.facts), caller.facts), { caller, key })
+        : await settle(tx, show(stored.state, caller.facts), { caller, key });
+    for (const [at, input] of inputs.entries()) {
+      // A dialled string, and hops that were lost on the way, go no further than to what binds.
+      if (step.kind === "end" || (at > 0 && step.screen.isBinding)) break;
+      step = await settle(tx, hear(step.session, input, caller.facts), {
+        caller,
+        key: `${key}:${String((stored?.hopCount ?? 0) + 1)}.${String(at)}`,
+      });
+      if (at < inputs.length - 1) caller = await findCaller(tx, { phone, session: step.session }, deps);
+    }
+    const shown = render(step, caller);
+    const outcome = step.kind === "end" && shown.isEnd ? step.outcome : undefined;
+    return { session: step.session, shown, screen: step.screen.at, outcome };
+  }
+
+  /** Lets the house answer what the dialogue asks, until there is something to show. */
+  async function settle(tx: Tx, first: Step, { caller, key }: { caller: KnownCaller; key: string }): Promise<Settled> {
+    let step = first;
+    let known = caller;
+    for (let asked = 0; step.kind === "ask"; asked++) {
+      if (asked === ASKS_MAX) throw new Error(`Bug: the dialogue asks on and on (${step.ask.kind}).`);
+      const { session } = step;
+      const asking = { caller: known, session, key: `${key}.${String(asked)}`, through: THROUGH };
+      const answer = await asks.answer(tx, step.ask, asking);
+      known = await findCaller(tx, { phone: known.phone, session }, deps);
+      step = resume(session, answer, known.facts);
+    }
+    return step;
+  }
+
+  function render(step: Settled, { facts }: KnownCaller): Shown {
+    const { language } = step.session;
+    const note = step.kind === "screen" ? step.note : undefined;
+    const on = step.kind === "end" ? [] : ways(step.session);
+    const { pages } = renderUssd(step.screen, { note, ways: on, language, zone: facts.zone });
+    const [text = "", ...rest] = pages;
+    const endsAfter = step.kind === "end";
+    return { text, rest, endsAfter, isEnd: endsAfter && rest.length === 0 };
+  }
+
+  return { answerUssd };
+}
+
+const THROUGH: Intent["askedThrough"] = "ussd";
+const TOLD = "told";
+
+type Settled = Exclude<Step, { kind: "ask" }>;
+
+interface Hearing {
+  readonly stored: StoredSession | undefined;
+  readonly before: Shown | undefined;
+  readonly inputs: readonly string[];
+  readonly phone: E164;
+  /** Names this conversation; with the number of the hop it names an act. */
+  readonly key: string;
+}
+
+function nextPage({ rest: [text = "", ...rest], endsAfter }: Shown): Shown {
+  return { text, rest, endsAfter, isEnd: endsAfter && rest.length === 0 };
+}
+
+function readShown(sealed: string): Shown {
+  return JSON.parse(sealed) as Shown;
+}
