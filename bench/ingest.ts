@@ -2,17 +2,16 @@
  * How many frames a second become committed and acknowledged readings, against what a plain broker hands to somebody who stores
  * nothing: `npm run bench:ingest`.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
+import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { makeDevices } from "../src/devices/devices.ts";
 import { makeKeySeal } from "../src/devices/key-seal.ts";
 import { makeIds } from "../src/kernel/ids.ts";
 import { systemClock } from "../src/kernel/time.ts";
 import { migrateDatabase, openClient, openDatabase } from "../src/platform/database.ts";
-import { requireDatabase, startEmbeddedPostgres } from "../src/platform/embedded-postgres.ts";
+import { requireDatabase } from "../src/platform/embedded-postgres.ts";
 import { makeDataFormats } from "../src/telemetry/telemetry.ts";
+import { runBenchProgram, withPostgres, WrongUse } from "./run.ts";
 import { startBroker, type Broker } from "./ingest/broker.ts";
 import { HISTORY_FORMAT, HISTORY_ROWS, serialOf, SINGLE_BYTES } from "./ingest/frames.ts";
 import {
@@ -64,9 +63,6 @@ interface Settings {
   readonly lanes: number;
   readonly gateways: number;
 }
-
-/** A mistake on the command line: its text says what to do. */
-class WrongUse extends Error {}
 
 function readSettings(): Settings | undefined {
   const text = { type: "string" } as const;
@@ -292,44 +288,17 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const folder = mkdtempSync(join(tmpdir(), "washa-bench-"));
-  const flags = [
-    "fsync=on",
-    "synchronous_commit=on",
-    "full_page_writes=on",
-    "shared_buffers=512MB",
-    "max_wal_size=4GB",
-  ];
-  let server = await startEmbeddedPostgres({ folder, flags });
-  async function clear(): Promise<void> {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-  // PostgreSQL stands in a process group of its own: a Ctrl-C that only ended us would leave it behind.
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void clear().finally(() => process.exit(130)));
-  try {
-    const url = await requireDatabase(server, "washa");
+  return await withPostgres(["shared_buffers=512MB", "max_wal_size=4GB"], async (postgres) => {
+    const url = await requireDatabase(postgres.current(), "washa");
     const port = Number(new URL(url).port);
     await migrateDatabase(url);
     return await runBench(settings, {
       url,
-      id: () => server.processId ?? 0,
-      stop: () => server.stop(),
-      start: async () => {
-        server = await startEmbeddedPostgres({ folder, flags, port });
-      },
+      id: () => postgres.current().processId ?? 0,
+      stop: () => postgres.stop(),
+      start: () => postgres.start(port),
     });
-  } finally {
-    await clear();
-  }
+  });
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  process.stderr.write(
-    `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = 1;
-}
+await runBenchProgram(main);

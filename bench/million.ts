@@ -2,22 +2,21 @@
  * What a million devices cost on one machine: `npm run bench:million`. Bars: ingest with all devices within 20 % of ingest with
  * ten thousand; every query of the fleet screen below 300 ms.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "../src/kernel/time.ts";
 import { migrateDatabase, openClient, openDatabase, type Database } from "../src/platform/database.ts";
-import { requireDatabase, startEmbeddedPostgres } from "../src/platform/embedded-postgres.ts";
+import { requireDatabase } from "../src/platform/embedded-postgres.ts";
+import { runBenchProgram, withPostgres, WrongUse } from "./run.ts";
 import { growFleet, tableSizes } from "./million/fleet.ts";
-import { measureIngest, type IngestFigures } from "./million/ingest.ts";
+import { openIngestBench, type IngestBench, type IngestFigures } from "./million/ingest.ts";
 import { COMMANDS_A_DEVICE, fillReport, measureReport } from "./million/report.ts";
 import { measureRounds } from "./million/rounds.ts";
 import { measureScreen, type QueryFigures } from "./million/screen.ts";
 
 const BAR_INGEST = 0.8;
 const BAR_SCREEN_MS = 300;
-const BAR_REPORT_MS = 1_000;
+/** It reads every device once, and is remembered for a minute. */
+const BAR_REPORT_MS = 2_000;
 const SMALL = 10_000;
 
 const HELP = `The state table with a million devices on one embedded PostgreSQL with durable commits.
@@ -33,7 +32,7 @@ Usage: npm run bench:million -- [--devices N] [--frames N] [--rounds N] [--repea
   --help         this text
 
 Ingest goes through the program's own lane: frames of devices drawn at random, each with one reading of eight values, committed in
-groups; what is left out is the broker and the reading of bytes. The small fleet (${SMALL} devices) is measured in a database of
+groups, by a process that has heard every device before; what is left out is the broker and the reading of bytes. The small fleet (${SMALL} devices) is measured in a database of
 its own on the same server, turn by turn with the large one, both in the same state of the machine.
 Bars: median rate of the large fleet ÷ small fleet ≥ ${BAR_INGEST}; p95 of every query of the fleet screen < ${BAR_SCREEN_MS} ms, while nothing
 else runs; p95 of the report on the whole fleet < ${BAR_REPORT_MS} ms. Exit code 1 when one is missed.
@@ -47,9 +46,6 @@ interface Settings {
   readonly inFlight: number;
   readonly isReportOnly: boolean;
 }
-
-/** A mistake on the command line: its text says what to do. */
-class WrongUse extends Error {}
 
 function readSettings(): Settings | undefined {
   const text = { type: "string" } as const;
@@ -104,20 +100,31 @@ async function makeFleet(url: string, devices: number): Promise<void> {
 }
 
 async function compareIngest(urls: { small: string; large: string }, settings: Settings): Promise<number> {
-  say(`\nIngest, ${whole(settings.frames)} frames a measurement, ${whole(settings.inFlight)} in flight:`);
+  const { frames, inFlight } = settings;
+  say(`\nIngest, ${whole(frames)} frames a measurement, ${whole(inFlight)} in flight:`);
+  const fleets = {
+    small: openIngestBench(urls.small, { devices: SMALL, inFlight }),
+    large: openIngestBench(urls.large, { devices: settings.devices, inFlight }),
+  };
+  try {
+    for (const fleet of [fleets.small, fleets.large]) await fleet.warm(settings.devices);
+    return await compareRounds(fleets, settings);
+  } finally {
+    for (const fleet of [fleets.small, fleets.large]) await fleet.close();
+  }
+}
+
+async function compareRounds(
+  fleets: Readonly<Record<"small" | "large", IngestBench>>,
+  settings: Settings,
+): Promise<number> {
   say("  round  small fleet/s  large fleet/s  ratio  HOT updates  WAL bytes/frame (small, large)");
   const rounds: { small: IngestFigures; large: IngestFigures }[] = [];
   for (let round = 1; round <= settings.rounds; round++) {
     // The one that goes first meets a colder machine: they change places.
     const order = round % 2 === 1 ? (["small", "large"] as const) : (["large", "small"] as const);
     const figures: Partial<Record<"small" | "large", IngestFigures>> = {};
-    for (const size of order)
-      figures[size] = await measureIngest(urls[size], {
-        devices: size === "small" ? SMALL : settings.devices,
-        frames: settings.frames,
-        inFlight: settings.inFlight,
-        seed: round,
-      });
+    for (const size of order) figures[size] = await fleets[size].measure(settings.frames, round);
     const { small, large } = figures;
     if (small === undefined || large === undefined) throw new Error("Bug: a fleet was not measured.");
     rounds.push({ small, large });
@@ -191,39 +198,13 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const folder = mkdtempSync(join(tmpdir(), "washa-bench-"));
-  const flags = [
-    "fsync=on",
-    "synchronous_commit=on",
-    "full_page_writes=on",
-    "shared_buffers=1GB",
-    "max_wal_size=8GB",
-    "checkpoint_timeout=15min",
-    "jit=off",
-  ];
-  const server = await startEmbeddedPostgres({ folder, flags });
-  async function clear(): Promise<void> {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-  // PostgreSQL stands in a process group of its own: a Ctrl-C that only ended us would leave it behind.
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void clear().finally(() => process.exit(130)));
-  try {
-    return await runBench(settings, {
-      small: await requireDatabase(server, "washa_small"),
-      large: await requireDatabase(server, "washa_large"),
-    });
-  } finally {
-    await clear();
-  }
+  const flags = ["shared_buffers=1GB", "max_wal_size=8GB", "checkpoint_timeout=15min", "jit=off"];
+  return await withPostgres(flags, async (postgres) =>
+    runBench(settings, {
+      small: await requireDatabase(postgres.current(), "washa_small"),
+      large: await requireDatabase(postgres.current(), "washa_large"),
+    }),
+  );
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  process.stderr.write(
-    `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = 1;
-}
+await runBenchProgram(main);

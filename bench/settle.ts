@@ -2,16 +2,14 @@
  * How many payments a second become committed tokens, against TPC-B on the same server in the same run:
  * `node bench/settle.ts`.
  */
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type postgres from "postgres";
 import { buildApp, type App } from "../src/app.ts";
 import { parseConfig } from "../src/config.ts";
 import { migrateDatabase, openClient } from "../src/platform/database.ts";
-import { requireDatabase, startEmbeddedPostgres } from "../src/platform/embedded-postgres.ts";
+import { requireDatabase } from "../src/platform/embedded-postgres.ts";
+import { runBenchProgram, withPostgres, WrongUse } from "./run.ts";
 import { growBook } from "./settle/book.ts";
 import { measureDoor, startDoor, type DoorFigures } from "./settle/door.ts";
 import { DARAJA_SECRET, SHORTCODE, measureSettle, storePayments } from "./settle/payments.ts";
@@ -63,9 +61,6 @@ interface Round {
   readonly oneLoop: number;
   readonly twoLoops: number;
 }
-
-/** A mistake on the command line: its text says what to do. */
-class WrongUse extends Error {}
 
 function readSettings(): Settings | undefined {
   const { values } = parseArgs({
@@ -275,37 +270,12 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const folder = mkdtempSync(join(tmpdir(), "washa-bench-"));
-  const flags = [
-    "fsync=on",
-    "synchronous_commit=on",
-    "full_page_writes=on",
-    "track_commit_timestamp=on",
-    "shared_buffers=512MB",
-    "max_wal_size=4GB",
-  ];
-  const server = await startEmbeddedPostgres({ folder, flags });
-  async function clear(): Promise<void> {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-  // PostgreSQL stands in a process group of its own: a Ctrl-C that only ended us would leave it behind.
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void clear().finally(() => process.exit(130)));
-  try {
-    const databaseUrl = await requireDatabase(server, "washa");
-    await migrateDatabase(databaseUrl);
-    return await runBench(settings, databaseUrl);
-  } finally {
-    await clear();
-  }
+  const flags = ["track_commit_timestamp=on", "shared_buffers=512MB", "max_wal_size=4GB"];
+  return await withPostgres(flags, async (postgres) => {
+    const url = await requireDatabase(postgres.current(), "washa");
+    await migrateDatabase(url);
+    return await runBench(settings, url);
+  });
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  process.stderr.write(
-    `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = 1;
-}
+await runBenchProgram(main);

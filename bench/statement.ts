@@ -1,9 +1,7 @@
 /**
  * How long a provider's statement takes to import, and how much memory: `node bench/statement.ts`.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, loadavg, tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { makeIds } from "../src/kernel/ids.ts";
 import { systemClock } from "../src/kernel/time.ts";
@@ -12,7 +10,8 @@ import { storeArrivals } from "../src/payments/inbox/arrivals.store.ts";
 import type { StatementReport } from "../src/payments/statements/statement-report.ts";
 import { makeStatements, type Statements } from "../src/payments/statements/statements.commands.ts";
 import { migrateDatabase, openDatabase } from "../src/platform/database.ts";
-import { requireDatabase, startEmbeddedPostgres } from "../src/platform/embedded-postgres.ts";
+import { requireDatabase } from "../src/platform/embedded-postgres.ts";
+import { runBenchProgram, withPostgres, WrongUse } from "./run.ts";
 
 const HELP = `Imports a made-up M-Pesa statement into an empty embedded PostgreSQL with durable commits, in one transaction as always:
 payments, one charge for every twenty of them, a reversal for every thousand, and a line of rubbish for every ten thousand.
@@ -24,9 +23,6 @@ Usage: npm run bench:statement -- [--lines N] [--once]
   --once      leave out the second import
   --help      this text
 `;
-
-/** A mistake on the command line: its text says what to do. */
-class WrongUse extends Error {}
 
 const SHORTCODE = "600966";
 const CHANNEL = { name: "mpesa-ke", country: "KE", currency: "KES", zone: "Africa/Nairobi" } as const;
@@ -117,7 +113,7 @@ function tell(what: string, { report, seconds, closingSeconds, peakBytes, cpuSec
   say(`  taken ${whole(report.taken)}, known ${whole(report.known)}, refused ${whole(report.refused)}`);
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       lines: { type: "string", default: "200000" },
@@ -125,23 +121,14 @@ async function main(): Promise<void> {
       help: { type: "boolean", default: false },
     },
   });
-  if (values.help) return void process.stdout.write(HELP);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
   if (!/^[1-9]\d{0,6}$/.test(values.lines)) throw new WrongUse("--lines takes a whole number above zero. See --help.");
   const lines = Number(values.lines);
-  const folder = mkdtempSync(join(tmpdir(), "washa-bench-"));
-  const server = await startEmbeddedPostgres({
-    folder,
-    flags: ["fsync=on", "synchronous_commit=on", "full_page_writes=on", "shared_buffers=512MB", "max_wal_size=4GB"],
-  });
-  async function clear(): Promise<void> {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-  // PostgreSQL stands in a process group of its own: a Ctrl-C that only ended us would leave it behind.
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void clear().finally(() => process.exit(130)));
-  try {
-    const url = await requireDatabase(server, "washa");
+  await withPostgres(["shared_buffers=512MB", "max_wal_size=4GB"], async ({ current, folder }) => {
+    const url = await requireDatabase(current(), "washa");
     await migrateDatabase(url);
     const database = openDatabase({ url, connectionsMax: 2 });
     const makeId = makeIds(systemClock);
@@ -152,16 +139,8 @@ async function main(): Promise<void> {
     tell(`First import of ${whole(lines)} lines`, await importOnce(statements, lines));
     if (!values.once) tell("The same period again", await importOnce(statements, lines + 1));
     await database.close();
-  } finally {
-    await clear();
-  }
+  });
+  return 0;
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(
-    `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = 1;
-}
+await runBenchProgram(main);

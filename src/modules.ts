@@ -251,12 +251,10 @@ export function makeModules({
   };
 }
 
-/** The number that customers of a currency pay to by hand: the first channel that takes what they start themselves. */
+/** The number that customers of a currency pay to by hand: the first channel that has one. */
 function paybillOf(rails: OpenRails, currency: string): string | undefined {
-  for (const { config } of rails.values()) {
-    const { shortcodes } = config.settings as { shortcodes?: unknown };
-    if (config.currency === currency && Array.isArray(shortcodes)) return String(shortcodes[0]);
-  }
+  for (const { rail, config } of rails.values())
+    if (config.currency === currency && rail.payTo !== undefined) return rail.payTo;
   return undefined;
 }
 

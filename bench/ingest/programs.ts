@@ -22,12 +22,9 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** As `npm start` and the image do: frames live until their commit, longer than a small young generation lasts. */
-const GATEWAY_FLAGS = ["--max-semi-space-size=64"];
-
-function begin(file: string, order: object, execArgv: string[] = []): ChildProcess {
+function begin(file: string, order: object): ChildProcess {
   const stdio: ("ignore" | "inherit" | "ipc")[] = ["ignore", "inherit", "inherit", "ipc"];
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { stdio, execArgv });
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { stdio });
   running.add(child);
   child.once("exit", () => running.delete(child));
   child.send(order);
@@ -62,7 +59,7 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 export async function startGateway(order: GatewayOrder): Promise<Program<GatewayFigures>> {
-  const child = begin("./gateway.ts", order, GATEWAY_FLAGS);
+  const child = begin("./gateway.ts", order);
   const { port } = await next<GatewayWord, "listening">(child, "listening");
   return {
     processId: child.pid ?? 0,

@@ -24,18 +24,26 @@ function makeChance(seed: number): () => number {
 
 /** As a process has by default (WASHA_INGEST_LANES). */
 const LANES = 2;
-/** A tenth of the frames goes unmeasured first: connections open, plans are made, the day's partition appears. */
 const WARM_SHARE = 0.1;
 
+/** The program's own ingest on one fleet, as a process that runs for long: it has heard every device before. */
+export interface IngestBench {
+  /** One frame of each device in turn, and again until it is `frames` of them: what the process remembers, and as many readings in the day's partition as the other fleet has. */
+  warm(frames: number): Promise<void>;
+  /** Frames of devices drawn at random. */
+  measure(frames: number, seed: number): Promise<IngestFigures>;
+  close(): Promise<void>;
+}
+
 /**
- * Frames of devices drawn at random, committed through the program's own lane. Bytes are not read: the adapter's place takes a
- * function that gives the frame, so that what is compared is what the size of the fleet can change.
+ * Frames are committed through the program's own lanes. Bytes are not read: the adapter's place takes a function that gives the
+ * frame, so that what is compared is what the size of the fleet can change.
  */
-export async function measureIngest(
+export function openIngestBench(
   url: string,
-  { devices, frames, inFlight, seed }: { devices: number; frames: number; inFlight: number; seed: number },
-): Promise<IngestFigures> {
-  const chance = makeChance(seed);
+  { devices, inFlight }: { devices: number; inFlight: number },
+): IngestBench {
+  let chance = makeChance(0);
   const client = openClient(url, 1);
   const faults: unknown[] = [];
   const ingest = makeIngest({
@@ -63,32 +71,42 @@ export async function measureIngest(
     keptDays: 30,
     lanes: LANES,
   });
-  const send = async (count: number): Promise<void> => {
+  const send = async (count: number, drawDevice: () => number): Promise<void> => {
     let left = count;
     await Promise.all(
       Array.from({ length: inFlight }, async () => {
-        while (left-- > 0) await ingest.take(frameBytes(1 + Math.floor(chance() * devices)), "bench");
+        while (left-- > 0) await ingest.take(frameBytes(drawDevice()), "bench");
       }),
     );
-  };
-  try {
-    await send(Math.ceil(frames * WARM_SHARE));
-    const before = await countersOf(client);
-    const startedAt = performance.now();
-    await send(frames);
-    const seconds = (performance.now() - startedAt) / 1_000;
-    const after = await countersOf(client);
     if (faults.length > 0) throw new Error("Frames were not stored as they should be.", { cause: faults[0] });
-    const updates = after.updates - before.updates;
-    return {
-      framesPerSecond: frames / seconds,
-      hotShare: updates === 0 ? 0 : (after.hot - before.hot) / updates,
-      walBytesPerFrame: (after.walBytes - before.walBytes) / frames,
-    };
-  } finally {
-    await ingest.close();
-    await client.end({ timeout: 5 });
-  }
+  };
+  return {
+    async warm(frames) {
+      let turn = 0;
+      await send(frames, () => 1 + (turn++ % devices));
+    },
+    async measure(frames, seed) {
+      chance = makeChance(seed);
+      const drawDevice = (): number => 1 + Math.floor(chance() * devices);
+      // The other fleet was measured in between: caches of the machine are its own again after a tenth.
+      await send(Math.ceil(frames * WARM_SHARE), drawDevice);
+      const before = await countersOf(client);
+      const startedAt = performance.now();
+      await send(frames, drawDevice);
+      const seconds = (performance.now() - startedAt) / 1_000;
+      const after = await countersOf(client);
+      const updates = after.updates - before.updates;
+      return {
+        framesPerSecond: frames / seconds,
+        hotShare: updates === 0 ? 0 : (after.hot - before.hot) / updates,
+        walBytesPerFrame: (after.walBytes - before.walBytes) / frames,
+      };
+    },
+    async close() {
+      await ingest.close();
+      await client.end({ timeout: 5 });
+    },
+  };
 }
 
 const NO_BYTES = new Uint8Array(200);

@@ -1,4 +1,4 @@
-import { toGsm7 } from "./gsm7.ts";
+import { toGsm7 } from "../kernel/gsm7.ts";
 import { english } from "./texts.en.ts";
 import { french } from "./texts.fr.ts";
 import { swahili } from "./texts.sw.ts";

@@ -14,7 +14,6 @@ export interface ChannelConfig extends Channel {
   readonly sources: readonly string[];
   /** Ask the provider before an unsigned callback is booked. */
   readonly confirmByEnquiry: boolean;
-  /** Base URL of the provider, for outgoing requests; undefined where the rail asks nothing. */
   /** What the provider allows this process; undefined where it sets no limit. */
   readonly requestsPerSecond?: number | undefined;
   readonly settings: unknown;

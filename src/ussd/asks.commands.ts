@@ -11,7 +11,7 @@ import { countryOf, type Customers, type E164 } from "../customers/customers.ts"
 import type { Devices } from "../devices/devices.ts";
 import type { ContractId, MakeId } from "../kernel/ids.ts";
 import { AMOUNT_MINOR_MAX } from "../kernel/money.ts";
-import { InvalidInput, Refusal } from "../kernel/refusal.ts";
+import { InvalidInput, NotAllowedNow } from "../kernel/refusal.ts";
 import { DAY_MS, HOUR_MS, type Clock } from "../kernel/time.ts";
 import type { Intent, IntentOrder } from "../payments/payments.ts";
 import type { Tx } from "../platform/database.ts";
@@ -175,7 +175,7 @@ export function makeAsks(deps: AsksDeps): { answer(tx: Tx, ask: Ask, asking: Ask
         through,
       });
     } catch (error) {
-      if (error instanceof Refusal) return refused("no_rail");
+      if (error instanceof NotAllowedNow) return refused("no_rail");
       throw error;
     }
     return DONE;

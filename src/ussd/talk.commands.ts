@@ -6,6 +6,7 @@ import { makeAsks, type AsksDeps } from "./asks.commands.ts";
 import { findCaller, type CallersDeps, type KnownCaller } from "./callers.queries.ts";
 import { MORE_KEY, renderUssd } from "./channels/render-ussd.ts";
 import { readHop } from "./channels/ussd-hop.ts";
+import { ACTS } from "./dialogue/asks.ts";
 import { hear, openSession, resume, show, ways, type Step } from "./dialogue/dialogue.ts";
 import type { Session } from "./dialogue/place.ts";
 import type { TalkSeal } from "./sessions/sealing.ts";
@@ -103,10 +104,7 @@ export function makeTalk({
       }
     }
     let caller = await findCaller(tx, { phone, session: stored?.state }, deps);
-    let step: Settled =
-      stored === undefined
-        ? await settle(tx, show(openSession(caller.facts), caller.facts), { caller, key })
-        : await settle(tx, show(stored.state, caller.facts), { caller, key });
+    let step: Settled = show(stored?.state ?? openSession(caller.facts), caller.facts);
     for (const [at, input] of inputs.entries()) {
       // A dialled string, and hops that were lost on the way, go no further than to what binds.
       if (step.kind === "end" || (at > 0 && step.screen.isBinding)) break;
@@ -130,7 +128,7 @@ export function makeTalk({
       const { session } = step;
       const asking = { caller: known, session, key: `${key}.${String(asked)}`, through: THROUGH };
       const answer = await asks.answer(tx, step.ask, asking);
-      known = await findCaller(tx, { phone: known.phone, session }, deps);
+      if (ACTS.has(step.ask.kind)) known = await findCaller(tx, { phone: known.phone, session }, deps);
       step = resume(session, answer, known.facts);
     }
     return step;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { advance, isFinal, parseDeliveryReport, type DeliveryState } from "../../src/messaging/delivery.ts";
-import { countSeptets, toGsm7 } from "../../src/messaging/gsm7.ts";
+import { countSeptets, toGsm7 } from "../../src/kernel/gsm7.ts";
 import { render, TEMPLATE_VALUES, type Language, type Template } from "../../src/messaging/texts.ts";
 import { readTokens } from "../../simulators/phone/phone.ts";
 

@@ -114,6 +114,17 @@ describe("a customer on a basic phone", () => {
     expect(await next.open()).toContain(/R-\d+/.exec(done)?.[0] ?? "nothing");
   });
 
+  test("types letters that no phone has into a report, and it is kept without them", async () => {
+    const home = await swahiliHousehold();
+    const call = dial(home.phone, { tail: "4*1*5" });
+    await call.open();
+    expect(await call.says("taa \u0000 haiwaki \u{1f4a1}")).toMatch(/^END .*R-\d+/s);
+    const [wish] = await db().execute<{ note: string }>(
+      sql`select detail ->> 'note' as note from ussd.wishes where phone = ${home.phone}`,
+    );
+    expect(wish?.note).toBe("taa   haiwaki \u{1f4a1}");
+  });
+
   test("changes the language for good", async () => {
     const home = await swahiliHousehold();
     const call = dial(home.phone, { tail: "5*5*1" });

@@ -39,7 +39,6 @@ export function* walk(
     seen.add(key);
     queue.push(step);
   };
-  if (first.kind === "ask") throw new Error("The first screen asks for something.");
   push(first);
   for (let step = queue.shift(); step !== undefined; step = queue.shift()) {
     const { session: before, screen } = step;

@@ -249,6 +249,8 @@ export interface Rail {
   readonly enquirySchedule: EnquirySchedule;
   /** Whether asking about a request names the payment that answered it. Of M-Pesa's prompts one hears only that they were paid. */
   readonly enquiryNamesPayment: boolean;
+  /** The number that customers pay to by hand, from their phone's own menu; undefined where the rail knows none. */
+  readonly payTo?: string;
   /** There is no default: every adapter says how it knows its caller. `memory` is what `requestPayment` asked to keep. */
   verify(delivery: Delivery, recall: Recall): Promise<Verdict>;
   /** Raw bytes to reports. Pure in the delivery. What cannot be read exactly comes back with a reason. */

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, rm, stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createGunzip, createGzip, createInflate, createZstdDecompress } from "node:zlib";
+import { isSameSecret } from "../same-secret.ts";
 import type { Engine, Figures } from "./chdb-engine.ts";
 import {
   brokenOff,
@@ -115,8 +116,7 @@ function isAllowed({ headers }: IncomingMessage, url: URL, password: string): bo
       : Buffer.from(basic, "base64")
           .toString()
           .replace(/^[^:]*:/, "");
-  const [left, right] = [Buffer.from(given), Buffer.from(password)];
-  return left.length === right.length && timingSafeEqual(left, right);
+  return isSameSecret(given, password);
 }
 
 /** Takes the body in: a statement into memory, rows into a file. */

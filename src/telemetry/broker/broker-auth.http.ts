@@ -1,8 +1,8 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import express, { Router, type ErrorRequestHandler, type RequestHandler } from "express";
 import { z } from "zod";
 import { NotFound } from "../../kernel/refusal.ts";
 import type { Clock } from "../../kernel/time.ts";
+import { isSameSecret } from "../../platform/same-secret.ts";
 import { makeSignInLimit } from "./sign-in-limit.ts";
 import type { TopicRightsOf } from "./mosquitto-accounts.ts";
 
@@ -56,7 +56,7 @@ export function makeBrokerAuthDoor(settings: BrokerAuthSettings): Router {
   const emqx =
     (decide: (body: unknown) => Promise<Decision>): RequestHandler =>
     async (request, response) => {
-      const { allow, isSuperuser = false } = sameText(request.get("x-washa-secret") ?? "", settings.secret)
+      const { allow, isSuperuser = false } = isSameSecret(request.get("x-washa-secret") ?? "", settings.secret)
         ? await orDenied(() => decide(request.body), settings.onFault)
         : { allow: false };
       response.json({ result: allow ? "allow" : "deny", is_superuser: allow && isSuperuser });
@@ -77,7 +77,7 @@ export function makeBrokerAuthDoor(settings: BrokerAuthSettings): Router {
     };
   // Who does not know the secret finds a page that is not there; RabbitMQ takes that for a denial.
   router.use("/rabbitmq/:secret", (request, _response, next) => {
-    if (!sameText(request.params.secret, settings.secret)) throw new NotFound("page");
+    if (!isSameSecret(request.params.secret, settings.secret)) throw new NotFound("page");
     next();
   });
   router.post("/rabbitmq/:secret/user", form, rabbit(decisions.rabbitUser));
@@ -97,7 +97,7 @@ function makeDecisions({ clock, authenticate, maySpeak, rights, gateway }: Broke
     { password, clientId, source }: { password: string; clientId: string; source: string },
   ): Promise<Decision> {
     if (gateway !== undefined && isGateway(username))
-      return { allow: sameText(password, gateway.password), isSuperuser: true };
+      return { allow: isSameSecret(password, gateway.password), isSuperuser: true };
     if (clientId !== username || !limit.admits(username, source)) return { allow: false };
     const allow = await authenticate(username, password);
     limit.record(username, source, allow);
@@ -158,10 +158,4 @@ async function orDenied(decide: () => Promise<Decision>, onFault: (error: unknow
 /** RabbitMQ's names for the queues of an MQTT client, whose id is its serial. */
 function ownQueues(serial: string): readonly string[] {
   return [`mqtt-subscription-${serial}qos0`, `mqtt-subscription-${serial}qos1`, `mqtt-will-${serial}`];
-}
-
-/** Compares in a time that tells nothing of how much agrees, nor how long the secret is. */
-function sameText(left: string, right: string): boolean {
-  const digest = (one: string): Buffer => createHash("sha256").update(one).digest();
-  return timingSafeEqual(digest(left), digest(right));
 }

@@ -28,33 +28,31 @@ export async function findKnown(
   devices: readonly number[],
 ): Promise<ReadonlyMap<number, Known>> {
   if (devices.length === 0) return new Map();
-  // As texts in one row, times with their microseconds, since the row is compared with them: a row object for each of five thousand devices, and times reckoned as numeric, cost
-  // as much as the look itself.
   const { rows } = await connection.send(
-    `select string_agg(device || ' ' || coalesce(request_timestamp::text, '') || ' ' || coalesce(request_count::text, '') || ' ' ||
-         clock_shift_seconds || ' ' || coalesce((date_part('epoch', reading_at) * 1000)::text, ''), ',') as known
+    `select device, request_timestamp::float8 as request_timestamp, request_count::float8 as request_count, clock_shift_seconds,
+       date_part('epoch', reading_at) * 1000 as reading_at_ms
      from telemetry.states where device = any($1::integer[])`,
     [{ name: "device", type: "integer", values: Float64Array.from(devices) }],
   );
-  const { known } = (rows[0] ?? {}) as { readonly known?: string | null };
-  if (known === undefined || known === null) return new Map();
-  return new Map(known.split(",").map(readKnown));
+  return new Map(
+    (rows as unknown as KnownRow[]).map((row) => [
+      row.device,
+      {
+        requestTimestamp: row.request_timestamp ?? undefined,
+        requestCount: row.request_count ?? undefined,
+        shiftSeconds: row.clock_shift_seconds,
+        readingAtMs: row.reading_at_ms ?? undefined,
+      },
+    ]),
+  );
 }
 
-const numberOf = (text: string | undefined): number | undefined =>
-  text === undefined || text === "" ? undefined : Number(text);
-
-function readKnown(text: string): [device: number, known: Known] {
-  const [device, requestTimestamp, requestCount, shiftSeconds, readingAtMs] = text.split(" ");
-  return [
-    Number(device),
-    {
-      requestTimestamp: numberOf(requestTimestamp),
-      requestCount: numberOf(requestCount),
-      shiftSeconds: Number(shiftSeconds),
-      readingAtMs: numberOf(readingAtMs),
-    },
-  ];
+interface KnownRow {
+  readonly device: number;
+  readonly request_timestamp: number | null;
+  readonly request_count: number | null;
+  readonly clock_shift_seconds: number;
+  readonly reading_at_ms: number | null;
 }
 
 /** Makes the partitions of these days (whole days since 1970) where they are missing; outside of any transaction. */

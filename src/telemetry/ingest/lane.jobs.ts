@@ -1,6 +1,5 @@
 import { openBinaryConnection, type BinaryConnection } from "../../platform/binary-connection.ts";
 import { sqlStateOf } from "../../platform/database.ts";
-import { makeTwoAges } from "../../platform/two-ages.ts";
 import { buildBlock } from "./block.ts";
 import { knownAfter, planGroup, type Heard, type Message, type Plan, type Taken } from "./group.ts";
 import {
@@ -13,6 +12,7 @@ import {
   writeReadings,
   writeStates,
 } from "./ingest.store.ts";
+import { makeMemory } from "./memory.ts";
 import type { Known } from "./placing.ts";
 
 /** One connection that commits group after group. What belongs to one device always takes the same lane, so its frames keep their order. */
@@ -38,8 +38,6 @@ export interface LaneObserver {
 const GROUP_READINGS_MAX = 5_000;
 /** A row of telemetry.states a message, at most. */
 const GROUP_MESSAGES_MAX = 5_000;
-/** What is known of a device takes about 150 bytes. */
-const KNOWN_MAX = 400_000;
 const PAUSE_MIN_MS = 50;
 const PAUSE_MAX_MS = 1_000;
 const UNIQUE_VIOLATION = "23505";
@@ -83,8 +81,7 @@ export function makeLane({
   /** Monotonic milliseconds, to measure commits by. */
   now(): number;
 }): Lane {
-  const known = makeTwoAges<number, Known>(KNOWN_MAX);
-  const counts = makeTwoAges<number, number>(KNOWN_MAX);
+  const known = makeMemory();
   const days = new Set<number>();
   let queue: Waiting[] = [];
   let head = 0;
@@ -119,7 +116,7 @@ export function makeLane({
     const plan = planGroup(messages, { known: await knownOf(open, messages), keptDays, keepsRefused });
     const doubted = plan.replayed.filter((device) => known.get(device) !== undefined);
     if (doubted.length === 0) return plan;
-    for (const device of doubted) known.delete(device);
+    for (const device of doubted) known.forget(device);
     return planGroup(messages, { known: await knownOf(open, messages), keptDays, keepsRefused });
   }
 
@@ -142,7 +139,7 @@ export function makeLane({
       isCommitting = true;
       await open.run("commit");
     } catch (error) {
-      for (const device of plan.latests.keys()) known.delete(device);
+      for (const device of plan.latests.keys()) known.forget(device);
       if (open.isOpen()) await open.run("rollback").catch(() => open.close());
       const isCommitted = isCommitting && !open.isOpen() && batch !== undefined && (await hasCommitted(batch));
       if (!isCommitted) throw error;
@@ -171,7 +168,7 @@ export function makeLane({
 
   /** Tells what is new: most frames repeat the count of the one before. The group is committed, so only this is tried again. */
   async function tell({ answers, counts: given }: Heard): Promise<void> {
-    const changed = given.filter(({ deviceNumber, tokenCount }) => counts.get(deviceNumber) !== tokenCount);
+    const changed = given.filter(({ deviceNumber, tokenCount }) => known.tokenCount(deviceNumber) !== tokenCount);
     if (answers.length === 0 && changed.length === 0) return;
     for (let failures = 0; ; failures++) {
       try {
@@ -183,7 +180,7 @@ export function makeLane({
         await pauseAfter(failures);
       }
     }
-    for (const { deviceNumber, tokenCount } of changed) counts.set(deviceNumber, tokenCount);
+    for (const { deviceNumber, tokenCount } of changed) known.setTokenCount(deviceNumber, tokenCount);
   }
 
   /** Writes a group, whatever it takes. A message that the database refuses is found by halving and set aside alone. */

@@ -1,3 +1,4 @@
+import { toBareGsm7 } from "../../kernel/gsm7.ts";
 import type { Line, Language } from "../texts/texts.ts";
 import { write } from "../texts/texts.ts";
 import type { Screen } from "../dialogue/screen.ts";
@@ -33,7 +34,7 @@ export function renderUssd(
     zone: string;
   },
 ): UssdPages {
-  const say = (line: Line): string => plain(write(line, { language, zone }));
+  const say = (line: Line): string => toBareGsm7(write(line, { language, zone }));
   const body = [
     ...(note === undefined ? [] : [say(note)]),
     ...screen.lines.map(say),
@@ -76,33 +77,4 @@ function cut(line: string, room: number): string[] {
     rest = rest.slice(end).trimStart();
   }
   return [...pieces, rest];
-}
-
-const REPLACEMENTS: Readonly<Record<string, string>> = {
-  "’": "'",
-  "‘": "'",
-  "“": '"',
-  "”": '"',
-  "«": '"',
-  "»": '"',
-  "–": "-",
-  "—": "-",
-  "…": "...",
-  œ: "oe",
-  Œ: "OE",
-  ß: "ss",
-  ø: "o",
-  Ø: "O",
-  æ: "ae",
-  Æ: "AE",
-};
-
-/** ASCII without the characters that the GSM alphabet keeps in its extension or not at all. What has no likeness becomes "?". */
-function plain(text: string): string {
-  let written = "";
-  for (const letter of text.normalize("NFC")) {
-    const like = REPLACEMENTS[letter] ?? letter.normalize("NFKD").replace(/\p{M}/gu, "");
-    for (const unit of like) written += /^[\n !-Za-z]$/.test(unit) ? unit : /\s/.test(unit) ? " " : "?";
-  }
-  return written;
 }

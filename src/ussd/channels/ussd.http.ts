@@ -1,30 +1,38 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import express, { Router, type ErrorRequestHandler } from "express";
+import type { Router } from "express";
 import { z } from "zod";
-import { InvalidInput } from "../../kernel/refusal.ts";
 import type { E164 } from "../../customers/customers.ts";
+import { InvalidInput } from "../../kernel/refusal.ts";
+import { makeFormDoor, type FormDoorRefusal } from "../../platform/form-door.ts";
 import type { Talk } from "../talk.commands.ts";
 
-/** A hop has about 300 bytes; one that joins many answers, a little more. */
-const BODY_BYTES_MAX = 8_192;
-const SECRET_LENGTH_MIN = 16;
 const TEXT_CHARACTERS_MAX = 1_000;
 
 /** In every language, since nobody's is known when the house has a fault. */
 const APOLOGY = "Please try again in a moment. / Tafadhali jaribu tena. / Veuillez reessayer.";
 
+/** Letters that no phone types and no database keeps: control characters, and halves of surrogate pairs. */
+const UNTYPABLE = /[\p{Cc}\p{Cs}]/gu;
+
 const HOP = z.object({
-  sessionId: z.string().min(1).max(128),
+  sessionId: z.string().min(1).max(128).refine(isTypable),
   phoneNumber: z.string().min(4).max(32),
-  text: z.string().max(TEXT_CHARACTERS_MAX).default(""),
+  text: z
+    .string()
+    .max(TEXT_CHARACTERS_MAX)
+    .default("")
+    .transform((text) => text.replace(UNTYPABLE, " ")),
 });
 
-export type UssdDoorOutcome = "answered" | "ended" | "wrong_secret" | "malformed" | "too_large" | "fault";
+function isTypable(text: string): boolean {
+  return text.search(UNTYPABLE) < 0;
+}
+
+export type UssdDoorOutcome = "answered" | "ended" | "fault" | FormDoorRefusal;
 
 /**
- * The USSD door for Africa's Talking: `POST /ussd/africastalking/<secret>`. It carries no signature, so the secret in the path is what tells
- * it from a stranger's. Answers text/plain that begins with "CON " or "END " and always 200 to a gateway that knows the secret: any other
- * status ends the call with the network's own words. 404 for a wrong secret.
+ * The USSD door for Africa's Talking: `POST /ussd/africastalking/<secret>`. Answers text/plain that begins with "CON " or "END "
+ * and always 200 to a gateway that knows the secret and sends a hop: any other status ends the call with the network's own words.
+ * Otherwise as `makeFormDoor`.
  */
 export function makeUssdRouter({
   secret,
@@ -39,24 +47,13 @@ export function makeUssdRouter({
   onOutcome?: (outcome: UssdDoorOutcome) => void;
   onFault?: (error: unknown) => void;
 }): Router {
-  if (secret.length < SECRET_LENGTH_MIN)
-    throw new Error(`The secret of the USSD door needs at least ${String(SECRET_LENGTH_MIN)} characters.`);
-  const path = "/ussd/africastalking/:secret";
-  const router = Router();
-
-  router.post(
-    path,
-    (request, response, next) => {
-      if (isSame(request.params.secret, secret)) {
-        next();
-        return;
-      }
-      onOutcome("wrong_secret");
-      response.status(404).type("text/plain").send("Not found.");
-    },
-    express.urlencoded({ extended: false, limit: BODY_BYTES_MAX, parameterLimit: 30, type: () => true }),
-    async (request, response) => {
-      const hop = HOP.safeParse(request.body);
+  return makeFormDoor({
+    path: "/ussd/africastalking/:secret",
+    secret,
+    name: "the USSD door",
+    onRefused: onOutcome,
+    async handle(fields, response) {
+      const hop = HOP.safeParse(fields);
       const phone = hop.success ? phoneOf(hop.data.phoneNumber) : undefined;
       if (!hop.success || phone === undefined) {
         onOutcome("malformed");
@@ -76,7 +73,7 @@ export function makeUssdRouter({
         response.status(200).type("text/plain").send(`END ${APOLOGY}`);
       }
     },
-  );
+  });
 
   function phoneOf(text: string): E164 | undefined {
     try {
@@ -86,25 +83,4 @@ export function makeUssdRouter({
       throw error;
     }
   }
-
-  const refuseUnreadable: ErrorRequestHandler = (error: unknown, _request, response, next) => {
-    const status: unknown = typeof error === "object" && error !== null && "status" in error ? error.status : undefined;
-    if (status !== 413 && status !== 400 && status !== 415) {
-      next(error);
-      return;
-    }
-    onOutcome(status === 413 ? "too_large" : "malformed");
-    response
-      .status(status)
-      .type("text/plain")
-      .send(status === 413 ? "The body is too large." : "This is no form.");
-  };
-  router.use(path, refuseUnreadable);
-  return router;
-}
-
-/** Compares without telling by its duration how much was right. */
-function isSame(given: string, secret: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(secret));
 }

@@ -37,7 +37,7 @@ export function openSession(facts: Facts): Session {
 }
 
 /** Shows where the conversation stands. */
-export function show(session: Session, facts: Facts, note?: Line): Step {
+export function show(session: Session, facts: Facts, note?: Line): Extract<Step, { kind: "screen" }> {
   const place = placeOf(session);
   return { kind: "screen", session, screen: handlerOf(place).show(place, facts), note };
 }

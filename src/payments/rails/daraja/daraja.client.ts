@@ -4,7 +4,7 @@ import { askOnce, makeBearer } from "../calls.client.ts";
 import { refused } from "../outcomes.ts";
 import type { RequestOutcome } from "../rail.ts";
 import { findJson, isObject, type Body } from "../reading.ts";
-import { basicAuthorization } from "../secrets.ts";
+import { basicAuthorization } from "../basic-authorization.ts";
 
 /** What Daraja said to one request. */
 export interface DarajaAnswer {

@@ -67,6 +67,7 @@ function openDaraja(settings: DarajaSettings, tools: RailTools): Rail {
   return {
     channel,
     doors: DOORS,
+    payTo: ownShortcode,
     callbackIs: "evidence",
     isRequestRepeatable: false,
     isRefundRepeatable: true,

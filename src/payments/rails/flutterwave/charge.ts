@@ -3,7 +3,7 @@ import type { Money } from "../../../kernel/money.ts";
 import type { Channel, Delivery, Parsed, Payer, Report, Verdict } from "../rail.ts";
 import { isUuid, plainText, readAs, readJson, readReports, Unusable } from "../reading.ts";
 import { NOBODY, payerWith, readAmount, readMoment, requireCurrency } from "../report-values.ts";
-import { isSameSecret } from "../secrets.ts";
+import { isSameSecret } from "../../../platform/same-secret.ts";
 
 /** What an object of Flutterwave's is read against. */
 export interface FlutterwaveTerms {

@@ -16,7 +16,7 @@ import type {
   RequestOutcome,
 } from "../rail.ts";
 import { findJson, isObject } from "../reading.ts";
-import { basicAuthorization } from "../secrets.ts";
+import { basicAuthorization } from "../basic-authorization.ts";
 import type { GsmaSettings } from "./settings.ts";
 import {
   failedReport,

@@ -1,7 +1,7 @@
 import { MINUTE_MS, SECOND_MS } from "../../../kernel/time.ts";
 import type { Adapter, Answer, Delivery, Outcome, Parsed, Rail, RailTools, Verdict } from "../rail.ts";
 import { findJson, isUuid } from "../reading.ts";
-import { isSameSecret } from "../secrets.ts";
+import { isSameSecret } from "../../../platform/same-secret.ts";
 import { contentHash, makeGsmaClient } from "./gsma-mmapi.client.ts";
 import { parseGsmaSettings, type GsmaSettings } from "./settings.ts";
 import { failedReport, isErrorObject, readReason, readTransaction, type Terms } from "./transaction.ts";

@@ -11,7 +11,7 @@ import type {
   RequestOutcome,
 } from "../rail.ts";
 import { findJson, objectOrEmpty, wordsOf } from "../reading.ts";
-import { basicAuthorization } from "../secrets.ts";
+import { basicAuthorization } from "../basic-authorization.ts";
 import { parseStatus } from "./status.ts";
 
 /** MTN sells its API in products; each has keys and tokens of its own. */

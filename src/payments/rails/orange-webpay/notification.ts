@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Delivery, Parsed, Recall, Report, Verdict } from "../rail.ts";
 import { findJson, isObject, plainText, readAs, readJson, readReport, Unusable } from "../reading.ts";
 import { NOBODY, readReference } from "../report-values.ts";
-import { isSameSecret } from "../secrets.ts";
+import { isSameSecret } from "../../../platform/same-secret.ts";
 
 /** What `requestPayment` asks to keep, and what a notification is recognised by. */
 export const NOTIF_TOKEN = "notif_token";

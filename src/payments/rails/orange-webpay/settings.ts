@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { basicAuthorization } from "../secrets.ts";
+import { basicAuthorization } from "../basic-authorization.ts";
 import { baseUrl, parseBy, secret, webAddress } from "../settings.ts";
 
 export interface OrangeWebpaySettings {

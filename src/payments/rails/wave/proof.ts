@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { MINUTE_MS } from "../../../kernel/time.ts";
 import type { Delivery, Verdict } from "../rail.ts";
-import { isSameSecret } from "../secrets.ts";
+import { isSameSecret } from "../../../platform/same-secret.ts";
 import type { WaveSettings } from "./settings.ts";
 
 /** Wave asks receivers to refuse a signature that is older; the same forward, for clocks that differ. */

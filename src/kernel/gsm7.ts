@@ -44,6 +44,20 @@ export function toGsm7(text: string): string {
   return written;
 }
 
+/** Letters that a bare one stands for, where an accent or a ligature does not simply fall apart. */
+const BARE: Readonly<Record<string, string>> = { ß: "ss", ø: "o", Ø: "O", æ: "ae", Æ: "AE" };
+
+/**
+ * Writes any text in the letters that every phone shows and every gateway passes on: the basic alphabet without its accents and
+ * signs, so ASCII without what the alphabet has in its extension or not at all. What has no likeness becomes "?".
+ */
+export function toBareGsm7(text: string): string {
+  let written = "";
+  for (const letter of toGsm7(text.normalize("NFKD").replace(/\p{M}/gu, "")))
+    written += BARE[letter] ?? (BASIC.has(letter) && letter <= "~" && letter !== "\r" ? letter : "?");
+  return written;
+}
+
 function withoutAccent(letter: string): string {
   const base = letter.normalize("NFD").replace(/\p{M}/gu, "");
   return base !== "" && countSeptets(base) !== undefined ? base : "?";

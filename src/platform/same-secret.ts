@@ -5,7 +5,3 @@ export function isSameSecret(given: string, ours: string): boolean {
   const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(given), digest(ours));
 }
-
-/** For the headers of those who want a name and a password. */
-export const basicAuthorization = (username: string, password: string): string =>
-  `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
