@@ -1,5 +1,5 @@
 import type { Router } from "express";
-import { makeFormDoor, type FormDoorRefusal } from "../platform/form-door.ts";
+import { makeFormDoor, type FormDoorRefusal } from "../platform/form-door.http.ts";
 import { parseDeliveryReport } from "./delivery.ts";
 import type { Messaging } from "./messaging.ts";
 

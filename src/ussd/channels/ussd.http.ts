@@ -2,7 +2,7 @@ import type { Router } from "express";
 import { z } from "zod";
 import type { E164 } from "../../customers/customers.ts";
 import { InvalidInput } from "../../kernel/refusal.ts";
-import { makeFormDoor, type FormDoorRefusal } from "../../platform/form-door.ts";
+import { makeFormDoor, type FormDoorRefusal } from "../../platform/form-door.http.ts";
 import type { Talk } from "../talk.commands.ts";
 
 const TEXT_CHARACTERS_MAX = 1_000;
