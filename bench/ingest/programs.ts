@@ -22,9 +22,15 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-function begin(file: string, order: object): ChildProcess {
+/**
+ * As `npm start` and the image do: frames live until their commit, longer than a small young generation lasts. It moves no rate; the
+ * p99 of acknowledgements was 18.7 ms with it and 20.6 without (means of four turns each on a loaded machine).
+ */
+const GATEWAY_FLAGS = ["--max-semi-space-size=64"];
+
+function begin(file: string, order: object, execArgv: string[] = []): ChildProcess {
   const stdio: ("ignore" | "inherit" | "ipc")[] = ["ignore", "inherit", "inherit", "ipc"];
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { stdio });
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { stdio, execArgv });
   running.add(child);
   child.once("exit", () => running.delete(child));
   child.send(order);
@@ -59,7 +65,7 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 export async function startGateway(order: GatewayOrder): Promise<Program<GatewayFigures>> {
-  const child = begin("./gateway.ts", order);
+  const child = begin("./gateway.ts", order, GATEWAY_FLAGS);
   const { port } = await next<GatewayWord, "listening">(child, "listening");
   return {
     processId: child.pid ?? 0,
