@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import africastalking from "africastalking";
 import packageUrls from "africastalking/lib/common.js";
 import { z } from "zod";
-import type { SmsGateway, SmsOutcome } from "./gateway.ts";
+import type { Gateway, GatewayOutcome } from "./gateway.ts";
 
 /** The part of axios' published defaults that the package's calls inherit. */
 interface HttpDefaults {
@@ -61,7 +61,7 @@ export function makeAfricasTalkingGateway({
   from?: string;
   baseUrl?: string;
   timeoutMs?: number;
-}): SmsGateway {
+}): Gateway {
   if (typeof packageUrls.SMS_URL !== "string" || typeof packageAxios.defaults !== "object") {
     throw new Error("This africastalking package is not 0.8.3: its address or its HTTP client cannot be found.");
   }
@@ -115,7 +115,7 @@ class DeadlinePassed extends Error {
 }
 
 /** The call resolves also when nobody was sent anything: the recipient's own code decides. */
-function readAnswer(answer: unknown): SmsOutcome {
+function readAnswer(answer: unknown): GatewayOutcome {
   const parsed = answerShape.safeParse(answer);
   if (!parsed.success) return { accepted: false, reason: "an answer of an unknown shape", permanent: false };
   const { Message: remark, Recipients: recipients } = parsed.data.SMSMessageData;
@@ -133,8 +133,8 @@ function readAnswer(answer: unknown): SmsOutcome {
 }
 
 /** Never repeats the error itself: it carries the request, and with it the key. */
-function readFailure(error: unknown): SmsOutcome {
-  const fails = (reason: string, permanent = false): SmsOutcome => ({ accepted: false, reason, permanent });
+function readFailure(error: unknown): GatewayOutcome {
+  const fails = (reason: string, permanent = false): GatewayOutcome => ({ accepted: false, reason, permanent });
   if (error instanceof DeadlinePassed) return fails(error.message);
   if (typeof error !== "object" || error === null) return fails("an answer of an unknown shape");
   if ("isAxiosError" in error || "code" in error) {

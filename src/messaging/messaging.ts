@@ -3,7 +3,7 @@ import { MINUTE_MS, type Clock } from "../kernel/time.ts";
 import type { Db, Tx } from "../platform/database.ts";
 import { appendEvents, releaseEvents } from "../platform/outbox.ts";
 import type { DeliveryReport, DeliveryState } from "./delivery.ts";
-import type { SmsGateway } from "./gateway.ts";
+import type { Gateway } from "./gateway.ts";
 import * as store from "./messaging.store.ts";
 import { render, type Language, type Template } from "./texts.ts";
 
@@ -114,7 +114,7 @@ export function makeMessaging({
   db: Db;
   clock: Clock;
   makeId: MakeId;
-  gateway: SmsGateway;
+  gateway: Gateway;
   claimMs?: number;
 }): Messaging {
   async function attempt(message: Message): Promise<SendOutcome> {

@@ -1,14 +1,14 @@
-import type { OutgoingSms, SmsGateway } from "../../src/messaging/gateway.ts";
+import type { Outgoing, Gateway } from "../../src/messaging/gateway.ts";
 import type { GatewayUnderTest } from "./gateway-contract.ts";
 
 /** A gateway made by hand, which passes the contract of the real one. `onSend` runs when a message was taken. */
 export function makeFakeGateway(
   onSend: (providerId: string) => Promise<void> | void = () => undefined,
 ): GatewayUnderTest & {
-  readonly gateway: SmsGateway;
-  readonly sent: readonly OutgoingSms[];
+  readonly gateway: Gateway;
+  readonly sent: readonly Outgoing[];
 } {
-  const sent: OutgoingSms[] = [];
+  const sent: Outgoing[] = [];
   const faults: string[] = [];
   return {
     sent,

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { SmsGateway } from "../../src/messaging/gateway.ts";
+import type { Gateway } from "../../src/messaging/gateway.ts";
 
 /** A gateway under test, with the other side's view of it. */
 export interface GatewayUnderTest {
-  readonly gateway: SmsGateway;
+  readonly gateway: Gateway;
   /** Texts that reached a phone. */
   received(number: string): readonly string[];
   failNext(fault: "refuse_recipient" | "http_500" | "silent_after_accepting"): void;
