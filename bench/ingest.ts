@@ -46,7 +46,7 @@ Usage: npm run bench:ingest -- [--seconds N] [--rounds N] [--publishers N,N] [--
 
 Frames are JSON of OpenPAYGO Metrics with ${SINGLE_BYTES} bytes and one reading, QoS 1; those of the history measurement have ${HISTORY_ROWS} rows in a registered format.
 Beside it in the same run, where Mosquitto is installed (its queues without limits, nothing persistent):
-Our gateway runs in as many processes as that needs beside its subscriber; one process alone is measured too.
+Our gateway runs in as many processes as that needs beside its subscriber; one process alone is measured too, and carries the steady load.
   idle      Mosquitto hands the same frames to one mqtt.js subscriber that counts them: the field's ceiling without storing anything
   each      the subscriber commits each message before it acknowledges it: what people write
   deferred  our ingest behind Mosquitto, acknowledging to it after the group commit; Mosquitto has told the device long before
@@ -180,18 +180,26 @@ async function measureFrames(
   return bars;
 }
 
+/** One process is what such a rate needs: it takes ten times as much. More of them only wait for each other's flushes. */
 async function measureSteady(place: Place): Promise<Bar> {
-  progress(`steady ${whole(STEADY_RATE)} a second …`);
-  const { latenciesMs, perSecond } = await measureOurs(place, { devices: 1_000, rate: STEADY_RATE });
-  progress("");
-  const p99 = quantile(latenciesMs, 0.99);
-  say(
-    `\nSteady ${whole(STEADY_RATE)} a second from 1,000 devices (${whole(perSecond)} done): acknowledged after p50 ${quantile(latenciesMs, 0.5).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, at most ${quantile(latenciesMs, 1).toFixed(1)} ms`,
-  );
+  say(`\nSteady ${whole(STEADY_RATE)} a second from 1,000 devices:`);
+  const one = await steadyThrough(place, 1);
+  if (place.gateways > 1) await steadyThrough(place, place.gateways);
   return {
-    text: `acknowledgement p99 = ${p99.toFixed(1)} ms at ${whole(STEADY_RATE)} a second (bar ${String(BAR_P99_MS)} ms)`,
-    isMet: p99 < BAR_P99_MS && perSecond > STEADY_RATE * 0.95,
+    text: `acknowledgement p99 = ${one.p99.toFixed(1)} ms at ${whole(STEADY_RATE)} a second (bar ${String(BAR_P99_MS)} ms)`,
+    isMet: one.p99 < BAR_P99_MS && one.perSecond > STEADY_RATE * 0.95,
   };
+}
+
+async function steadyThrough(place: Place, gateways: number): Promise<{ p99: number; perSecond: number }> {
+  progress(`steady ${whole(STEADY_RATE)} a second …`);
+  const { latenciesMs, perSecond } = await measureOurs(place, { devices: 1_000, rate: STEADY_RATE, gateways });
+  progress("");
+  const at = (share: number): string => quantile(latenciesMs, share).toFixed(1);
+  say(
+    `  ${nameOf(gateways).padEnd(26)} ${whole(perSecond).padStart(9)} a second   acknowledged after p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, at most ${at(1)} ms`,
+  );
+  return { p99: quantile(latenciesMs, 0.99), perSecond };
 }
 
 async function measureHistory(place: Place): Promise<Bar> {
