@@ -109,12 +109,15 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const progress = (text: string): void =>
   void (process.stderr.isTTY ? process.stderr.write(`\r\x1b[2K${text}`) : undefined);
 
-function sayFigures(name: string, { perSecond, cores, framesInGroup, commitMs }: Figures): void {
+function sayFigures(name: string, { perSecond, cores, framesInGroup, commitMs, rssBytes }: Figures): void {
   progress("");
   const split = Object.entries(cores)
     .map(([part, share]) => `${part} ${share.toFixed(2)}`)
     .join(", ");
-  const groups = framesInGroup > 0 ? `; ${whole(framesInGroup)} a commit of ${commitMs.toFixed(1)} ms` : "";
+  const groups =
+    framesInGroup > 0
+      ? `; ${whole(framesInGroup)} a commit of ${commitMs.toFixed(1)} ms; ${whole(rssBytes / 1e6)} MB`
+      : "";
   say(`  ${name.padEnd(26)} ${whole(perSecond).padStart(9)} a second   cores: ${split}${groups}`);
 }
 
