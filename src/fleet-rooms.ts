@@ -1,6 +1,7 @@
 import { sql, type SQL } from "drizzle-orm";
 import type { BatteryRoom } from "./devices/devices.ts";
 import type { ContractId } from "./kernel/ids.ts";
+import { completeOf, type CompleteLanguage } from "./kernel/language.ts";
 import type { NewMessage } from "./messaging/messaging.ts";
 import type { Tx } from "./platform/database.ts";
 import type {
@@ -11,8 +12,6 @@ import type {
   PlaceSource,
   Rule,
 } from "./telemetry/telemetry.ts";
-
-type Language = NewMessage["language"];
 
 interface Row extends Record<string, unknown> {
   device: number;
@@ -122,7 +121,7 @@ export function batteryRoom(
 }
 
 /** What is wrong, in few words of the reader's language, in letters of an SMS. */
-const PROBLEMS: Readonly<Record<Language, Readonly<Record<Rule, string>>>> = {
+const PROBLEMS: Readonly<Record<CompleteLanguage, Readonly<Record<Rule, string>>>> = {
   en: {
     silent: "silent",
     tampered: "opened or tampered with",
@@ -163,7 +162,7 @@ const PROBLEMS: Readonly<Record<Language, Readonly<Record<Rule, string>>>> = {
     clock_wrong: "saa si sahihi",
   },
 };
-const EVERYWHERE: Readonly<Record<Language, string>> = {
+const EVERYWHERE: Readonly<Record<CompleteLanguage, string>> = {
   en: "the whole company",
   fr: "toute la compagnie",
   sw: "kampuni nzima",
@@ -179,15 +178,15 @@ export function alertMessages(
     switch (content.kind) {
       case "device": {
         const { device, place } = content;
-        const problem = PROBLEMS[language][content.rule];
+        const problem = PROBLEMS[completeOf(language)][content.rule];
         return { ...to, template: "alert_device", values: { problem, device, place: place === "" ? "-" : place } };
       }
       case "group": {
-        const place = content.place === "" ? EVERYWHERE[language] : content.place;
+        const place = content.place === "" ? EVERYWHERE[completeOf(language)] : content.place;
         return { ...to, template: "alert_group", values: { count: String(content.devices), place } };
       }
       case "digest": {
-        const names = content.worst === "" ? EVERYWHERE[language] : content.worst;
+        const names = content.worst === "" ? EVERYWHERE[completeOf(language)] : content.worst;
         return { ...to, template: "alert_digest", values: { count: String(content.alerts), names } };
       }
     }

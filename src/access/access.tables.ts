@@ -1,6 +1,7 @@
 import { bigint, boolean, customType, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import type { Json } from "../platform/idempotency.ts";
-import type { Language, Role } from "./access.ts";
+import type { Language } from "../kernel/language.ts";
+import type { Role } from "./access.ts";
 import type { PasswordHash } from "./passwords.ts";
 
 const access = pgSchema("access");

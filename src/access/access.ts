@@ -1,3 +1,4 @@
+import type { Language } from "../kernel/language.ts";
 import { createHash, randomBytes } from "node:crypto";
 import { looksLikeId, type MakeId, type StaffId } from "../kernel/ids.ts";
 import { InvalidInput, NotFound, Refusal, TooMany } from "../kernel/refusal.ts";
@@ -21,7 +22,6 @@ export { actorOf, maySee, sightOf, type Sight } from "./roles.ts";
 export type { PasswordCost, PasswordHash } from "./passwords.ts";
 
 export type Role = "admin" | "operations" | "agent";
-export type Language = "en" | "fr" | "sw";
 
 /** Someone who works here. `area` is set for agents and only for them. */
 export interface Staff {

@@ -1,7 +1,8 @@
 import { sql } from "drizzle-orm";
 import type { CustomerId } from "../kernel/ids.ts";
 import { column, type Db, type Tx } from "../platform/database.ts";
-import type { Contact, Customer, CustomerFilter, E164, Language, Page } from "./customers.ts";
+import type { Language } from "../kernel/language.ts";
+import type { Contact, Customer, CustomerFilter, E164, Page } from "./customers.ts";
 
 interface Row extends Record<string, unknown> {
   id: CustomerId;

@@ -1,3 +1,4 @@
+import { LANGUAGES, type Language } from "../kernel/language.ts";
 import type { CustomerId, MakeId } from "../kernel/ids.ts";
 import { InvalidInput, NotFound } from "../kernel/refusal.ts";
 import type { Clock } from "../kernel/time.ts";
@@ -6,8 +7,6 @@ import * as store from "./customers.store.ts";
 import { hashPhone, parsePhone, type E164 } from "./phone.ts";
 
 export { countryOf, type E164 } from "./phone.ts";
-export const LANGUAGES = ["en", "fr", "sw"] as const;
-export type Language = (typeof LANGUAGES)[number];
 
 export interface Customer {
   readonly id: CustomerId;

@@ -1,11 +1,10 @@
 import type { EnumRef } from "@pothos/core";
-import { actorOf, WrongCredentials, type AuditRecord, type Language, type Role, type Staff } from "../access/access.ts";
+import { LANGUAGES, type Language } from "../kernel/language.ts";
+import { actorOf, WrongCredentials, type AuditRecord, type Role, type Staff } from "../access/access.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
 import { pageArguments, parseId, type Builder, type BuilderTypes } from "./builder.ts";
 import { cursorId, cursorNumber, parsePage, toConnection } from "./connections.ts";
 import { requireActor } from "./context.ts";
-
-const LANGUAGES = ["en", "fr", "sw"] as const;
 
 /** Sign in and out, the people who work here, and what they did. */
 export function defineAccess(builder: Builder) {

@@ -1,5 +1,6 @@
 import type { EnumRef } from "@pothos/core";
-import { actorOf, type Language } from "../access/access.ts";
+import type { Language } from "../kernel/language.ts";
+import { actorOf } from "../access/access.ts";
 import type { StaffId } from "../kernel/ids.ts";
 import { NotFound } from "../kernel/refusal.ts";
 import { SECOND_MS } from "../kernel/time.ts";

@@ -1,5 +1,6 @@
 import type { EnumRef } from "@pothos/core";
-import { maySee, sightOf, type Language } from "../access/access.ts";
+import type { Language } from "../kernel/language.ts";
+import { maySee, sightOf } from "../access/access.ts";
 import { parseAccountNumber } from "../credit/credit.ts";
 import type { Customer } from "../customers/customers.ts";
 import { Forbidden } from "../kernel/refusal.ts";

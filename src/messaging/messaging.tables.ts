@@ -1,6 +1,6 @@
 import { bigint, integer, jsonb, pgSchema, text, timestamp, unique, uuid } from "drizzle-orm/pg-core";
 import type { DeliveryState } from "./delivery.ts";
-import type { Language } from "./texts.ts";
+import type { Language } from "../kernel/language.ts";
 
 export const messagingSchema = pgSchema("messaging");
 

@@ -5,7 +5,8 @@ import { appendEvents, releaseEvents } from "../platform/outbox.ts";
 import type { DeliveryReport, DeliveryState } from "./delivery.ts";
 import type { Gateway } from "./gateway.ts";
 import * as store from "./messaging.store.ts";
-import { render, type Language, type Template } from "./texts.ts";
+import type { Language } from "../kernel/language.ts";
+import { render, type Template } from "./texts.ts";
 
 /** A message to be sent. The key names the event it tells of: one key, one message. */
 export interface NewMessage {

@@ -1,9 +1,8 @@
 import { toGsm7 } from "../kernel/gsm7.ts";
+import { completeOf, type CompleteLanguage, type Language } from "../kernel/language.ts";
 import { english } from "./texts.en.ts";
 import { french } from "./texts.fr.ts";
 import { swahili } from "./texts.sw.ts";
-
-export type Language = "en" | "fr" | "sw";
 
 /** What each message says, and with which values. Amounts come formatted; `days` is a plain number such as "30". */
 export const TEMPLATE_VALUES = {
@@ -58,7 +57,7 @@ export type Texts = {
   readonly [Name in Template]: (values: Readonly<Record<(typeof TEMPLATE_VALUES)[Name][number], string>>) => string;
 };
 
-const TEXTS: Readonly<Record<Language, Texts>> = { en: english, fr: french, sw: swahili };
+const TEXTS: Readonly<Record<CompleteLanguage, Texts>> = { en: english, fr: french, sw: swahili };
 
 /** Nothing but tokens comes near it, and tokens are never cut: a customer paid for each of them. */
 const VALUE_LENGTH_MAX = 200;
@@ -87,7 +86,7 @@ export function render(message: {
     if (value === undefined) throw new Error(`A message "${template}" needs the value "${name}".`);
     cleaned[name] = CLEANERS[name](value);
   }
-  const write = TEXTS[language][template] as (values: Readonly<Record<string, string>>) => string;
+  const write = TEXTS[completeOf(language)][template] as (values: Readonly<Record<string, string>>) => string;
   return toGsm7(write(cleaned));
 }
 

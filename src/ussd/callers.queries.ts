@@ -8,7 +8,7 @@ import type { Tx } from "../platform/database.ts";
 import type { ContractFacts, Facts } from "./dialogue/facts.ts";
 import type { Session } from "./dialogue/place.ts";
 import { whoHasPin } from "./pins.store.ts";
-import { SPOKEN, type Language } from "./texts/texts.ts";
+import { LANGUAGES, type Language } from "../kernel/language.ts";
 import { openFaults } from "./wishes.store.ts";
 
 /** A caller with what acts need and the dialogue does not see. */
@@ -97,7 +97,7 @@ async function peopleOf(
 
 async function languageOf(tx: Tx, phone: string): Promise<Language | undefined> {
   const [row] = await tx.execute<{ language: string }>(sql`select language from ussd.callers where phone = ${phone}`);
-  return SPOKEN.find((language) => language === row?.language);
+  return LANGUAGES.find((language) => language === row?.language);
 }
 
 /** Running contracts first, then by age: the number that leads to each stays the same. */

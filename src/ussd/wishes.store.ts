@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { ContractId, CustomerId, Id } from "../kernel/ids.ts";
 import type { Db, Tx } from "../platform/database.ts";
 import type { TicketFacts } from "./dialogue/facts.ts";
-import type { Language } from "./texts/texts.ts";
+import type { Language } from "../kernel/language.ts";
 
 export type WishKind = "fault" | "call" | "friend" | "lead";
 

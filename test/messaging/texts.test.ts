@@ -1,11 +1,11 @@
+import { COMPLETE_LANGUAGES, type Language } from "../../src/kernel/language.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { advance, isFinal, parseDeliveryReport, type DeliveryState } from "../../src/messaging/delivery.ts";
 import { countSeptets, toGsm7 } from "../../src/kernel/gsm7.ts";
-import { render, TEMPLATE_VALUES, type Language, type Template } from "../../src/messaging/texts.ts";
+import { render, TEMPLATE_VALUES, type Template } from "../../src/messaging/texts.ts";
 import { readTokens } from "../../simulators/phone/phone.ts";
 
-const LANGUAGES: readonly Language[] = ["en", "fr", "sw"];
 const TEMPLATES = Object.keys(TEMPLATE_VALUES) as Template[];
 const TYPICAL = {
   amount: "KES 1,250",
@@ -24,7 +24,7 @@ const TYPICAL = {
 };
 const SMS_SEPTETS_MAX = 160;
 
-describe.each(LANGUAGES)("texts in %s", (language) => {
+describe.each(COMPLETE_LANGUAGES)("texts in %s", (language) => {
   test.each(TEMPLATES)("%s says everything it was given in one plain SMS", (template) => {
     const text = render({ language, template, values: TYPICAL });
     for (const name of TEMPLATE_VALUES[template]) expect(text).toContain(TYPICAL[name]);
@@ -103,7 +103,7 @@ test("anything may be posted as a report; only what has an id and a status is on
 
 test("a payment worth many tokens names every one of them, however long the message grows", () => {
   const tokens = Array.from({ length: 40 }, (_, at) => `${String(100 + at)} 456 789`).join(", ");
-  for (const language of ["en", "fr", "sw"] as const) {
+  for (const language of COMPLETE_LANGUAGES) {
     const values = { amount: "KES 900,000", tokens, days: "39000", account: "PG-10008" };
     expect(render({ language, template: "tokens_received", values })).toContain(tokens);
   }

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { ways } from "../../src/ussd/dialogue/dialogue.ts";
 import { CHOICES_MAX } from "../../src/ussd/dialogue/screen.ts";
 import { renderUssd, USSD_CHARACTERS_MAX } from "../../src/ussd/channels/render-ussd.ts";
-import { SPOKEN, TEXTS, type TextId } from "../../src/ussd/texts/texts.ts";
+import { COMPLETE_LANGUAGES, LANGUAGES } from "../../src/kernel/language.ts";
+import { TEXTS, write, type TextId } from "../../src/ussd/texts/texts.ts";
 import { answersOf, PEOPLE, TYPED } from "./people.ts";
 import { walk, type Walked } from "./walk.ts";
 
@@ -32,7 +33,7 @@ describe("every screen that anybody can reach", () => {
       if (looked.has(key)) continue;
       looked.add(key);
       if (step.screen.choices.length > CHOICES_MAX) faults.push(`${step.screen.at} has too many choices`);
-      for (const language of SPOKEN) {
+      for (const language of LANGUAGES) {
         const { pages } = renderUssd(step.screen, { note, ways: ways(step.session), language, zone: facts.zone });
         const isTyped = step.screen.takes === "text" || step.screen.takes === "secret";
         if (isTyped && pages.length > 1) faults.push(`a question of two pages: ${pages.join("|")}`);
@@ -76,11 +77,26 @@ describe("every screen that anybody can reach", () => {
 
 describe("texts", () => {
   const same = new Set<TextId>(["language.name", "contract.choice", "payment.choice", "fault.panel"]);
-  test.each(SPOKEN)("%s has every text, none of them left in English", (language) => {
+  test.each(COMPLETE_LANGUAGES)("%s has every text, none of them left in English", (language) => {
     const ids = Object.keys(TEXTS.en) as TextId[];
     const isLacking = (id: TextId): boolean =>
       TEXTS[language][id] === "" || (language !== "en" && !same.has(id) && TEXTS[language][id] === TEXTS.en[id]);
     expect(ids.filter(isLacking)).toEqual([]);
+  });
+  test.each(LANGUAGES.filter((language) => !(COMPLETE_LANGUAGES as readonly string[]).includes(language)))(
+    "%s says what it has in its own words",
+    (language) => {
+      const written = Object.keys(TEXTS[language]) as TextId[];
+      expect(written.filter((id) => TEXTS[language][id] === "" || !(id in TEXTS.en))).toEqual([]);
+      expect(written.length).toBeGreaterThan(70);
+      const values = { name: "Amina", days: 3, account: "PG-10234", amount: "KES 50", count: 1, tokens: "123" };
+      for (const id of ["home.days", "balance.days", "tokens.told"] as const)
+        expect(write({ id, values }, { language, zone: "Africa/Lagos" })).toContain(id === "tokens.told" ? "123" : "3");
+    },
+  );
+  test("what a language lacks is said in English", () => {
+    expect(TEXTS.lg["choose.pay"]).toBeUndefined();
+    expect(write({ id: "choose.pay", values: {} }, { language: "lg", zone: "Africa/Kampala" })).toBe("Pay for");
   });
   test("every text is said somewhere", () => {
     const said = new Set<string>();

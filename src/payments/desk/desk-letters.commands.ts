@@ -1,8 +1,9 @@
+import type { Language } from "../../kernel/language.ts";
 import { formatMoney } from "../../kernel/money.ts";
 import { NotAllowedNow, NotFound } from "../../kernel/refusal.ts";
 import type { Tx } from "../../platform/database.ts";
 import type { DeskPerson } from "./desk-records.ts";
-import type { Desk, DeskDeps, DeskLanguage, Letter } from "./desk.ts";
+import type { Desk, DeskDeps, Letter } from "./desk.ts";
 import { findPayer } from "./desk-suggestions.store.ts";
 import { findReceipts } from "../receipts/receipts.store.ts";
 
@@ -11,10 +12,7 @@ export function makeLetters(
   { contracts, makeId, send }: DeskDeps,
   { requireOffice }: { requireOffice: (by: DeskPerson) => void },
 ): Desk["write"] {
-  async function addressee(
-    tx: Tx,
-    { receiptId, contractId }: Letter,
-  ): Promise<{ phone: string; language: DeskLanguage }> {
+  async function addressee(tx: Tx, { receiptId, contractId }: Letter): Promise<{ phone: string; language: Language }> {
     if (contractId !== undefined) {
       if (!(await contracts.find(tx, [contractId])).has(contractId)) throw new NotFound("contract", "contractId");
       const { phone, language } = await contracts.contactOf(tx, contractId);

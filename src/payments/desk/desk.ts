@@ -1,3 +1,4 @@
+import type { Language } from "../../kernel/language.ts";
 import type { ContractId, MakeId, PayoutId, ReceiptId } from "../../kernel/ids.ts";
 import type { Money } from "../../kernel/money.ts";
 import type { Clock } from "../../kernel/time.ts";
@@ -107,7 +108,7 @@ export interface DeskContracts {
     order: { contractId: ContractId; amountMinor: bigint; reason: string; actor: string; key: string },
   ): Promise<unknown>;
   /** Where its customer is written to. */
-  contactOf(tx: Tx, contractId: ContractId): Promise<{ phone: string | undefined; language: DeskLanguage }>;
+  contactOf(tx: Tx, contractId: ContractId): Promise<{ phone: string | undefined; language: Language }>;
   /** What contracts got and gave back under some names, in the order of writing. */
   shares(db: Db | Tx, causes: readonly string[]): Promise<readonly Share[]>;
   causes(db: Db | Tx, contractId: ContractId): Promise<readonly string[]>;
@@ -116,11 +117,9 @@ export interface DeskContracts {
   ofPhone(
     db: Db | Tx,
     hash: Uint8Array,
-  ): Promise<{ readonly contractIds: readonly ContractId[]; readonly language: DeskLanguage | undefined }>;
+  ): Promise<{ readonly contractIds: readonly ContractId[]; readonly language: Language | undefined }>;
   byReferences(db: Db | Tx, references: readonly string[]): Promise<ReadonlyMap<string, ContractId>>;
 }
-
-export type DeskLanguage = "en" | "fr" | "sw";
 
 export interface Share {
   readonly contractId: ContractId;
@@ -152,7 +151,7 @@ export interface DeskDeps {
     message: {
       readonly key: string;
       readonly toPhone: string;
-      readonly language: DeskLanguage;
+      readonly language: Language;
       readonly template: DeskTemplate;
       readonly values: { readonly amount: string };
       readonly about: { readonly receiptId: ReceiptId };

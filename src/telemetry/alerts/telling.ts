@@ -1,3 +1,4 @@
+import type { Language } from "../../kernel/language.ts";
 import { Temporal } from "temporal-polyfill";
 import { localDateOf, type LocalDate } from "../../kernel/time.ts";
 import type { Scope } from "./grouping.ts";
@@ -29,7 +30,7 @@ export interface DueAlert {
 export interface Reader {
   readonly actor: string;
   readonly phone: string;
-  readonly language: "en" | "fr" | "sw";
+  readonly language: Language;
   readonly zone: string;
   readonly messagesADayMax: number;
 }

@@ -1,5 +1,6 @@
 import { toBareGsm7 } from "../../kernel/gsm7.ts";
-import type { Line, Language } from "../texts/texts.ts";
+import type { Language } from "../../kernel/language.ts";
+import type { Line } from "../texts/texts.ts";
 import { write } from "../texts/texts.ts";
 import type { Screen } from "../dialogue/screen.ts";
 

@@ -1,4 +1,4 @@
-import type { Language } from "../texts/texts.ts";
+import type { Language } from "../../kernel/language.ts";
 import type { Fault, LoanOffer, Payee, PaymentRow, PayOffQuote } from "./place.ts";
 
 /**

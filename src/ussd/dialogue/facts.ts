@@ -1,4 +1,4 @@
-import type { Language } from "../texts/texts.ts";
+import type { Language } from "../../kernel/language.ts";
 
 /** What is known of whom we talk to, looked up anew at each hop. */
 export interface Facts {

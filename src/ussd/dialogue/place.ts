@@ -1,4 +1,4 @@
-import type { Language } from "../texts/texts.ts";
+import type { Language } from "../../kernel/language.ts";
 
 /** Whom a payment is for, as far as the payer may know. Amounts in minor units, as texts: a place is kept as JSON. */
 export interface Payee {
@@ -23,7 +23,7 @@ export type Place =
   | { readonly at: "more" }
   | { readonly at: "help" }
   | { readonly at: "settings" }
-  | { readonly at: "language" }
+  | { readonly at: "language"; readonly from: number }
   | { readonly at: "choose_contract"; readonly act: ContractAct; readonly from: number }
   | { readonly at: "pay_account" }
   | { readonly at: "pay_amount"; readonly payee: Payee }

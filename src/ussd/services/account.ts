@@ -1,18 +1,19 @@
 import type { Answer } from "../dialogue/asks.ts";
 import type { ContractFacts } from "../dialogue/facts.ts";
+import { choicesOf, pickOnly } from "../dialogue/listing.ts";
 import {
   again,
   ask,
   end,
   go,
   line,
-  notThere,
   refusal,
   wrongAnswer,
   type Handlers,
   type Move,
+  notThere,
 } from "../dialogue/moves.ts";
-import { menu, type Choice } from "../dialogue/screen.ts";
+import { menu } from "../dialogue/screen.ts";
 import { moneyOf, type Line } from "../texts/texts.ts";
 
 /** What a customer has: days, debt, tokens. */
@@ -56,25 +57,18 @@ export const accountHandlers: Handlers<"tokens" | "payments"> = {
       menu(
         "payments",
         [line("payments.title")],
-        payments.slice(0, PAYMENTS_LISTED).map(({ amountMinor, currency, paidAtMs }, at): Choice => ({
-          key: KEYS[at] ?? "1",
-          label: line("payment.choice", { amount: moneyOf(amountMinor, currency), on: { atMs: paidAtMs } }),
-        })),
+        choicesOf(payments, 0, ({ amountMinor, currency, paidAtMs }) =>
+          line("payment.choice", { amount: moneyOf(amountMinor, currency), on: { atMs: paidAtMs } }),
+        ),
       ),
-    hear({ contractId, payments }, said) {
-      const at = KEYS.indexOf(said as (typeof KEYS)[number]);
-      const payment = at < 0 ? undefined : payments[at];
-      return payment === undefined ? notThere : ask({ kind: "payment_tokens", contractId, cause: payment.cause });
-    },
+    hear: ({ contractId, payments }, said) =>
+      pickOnly(payments, said, ({ cause }) => ask({ kind: "payment_tokens", contractId, cause })),
     told(place, answer) {
       if (answer.kind === "tokens") return tokensTold(answer);
       return answer.kind === "refused" ? again(`refused.${answer.why}`) : wrongAnswer(place, answer);
     },
   },
 };
-
-const KEYS = ["1", "2", "3", "4", "5"] as const;
-const PAYMENTS_LISTED = 5;
 
 /** The end of every way to a token. */
 export function tokensTold({ tokens, account }: Extract<Answer, { kind: "tokens" }>): Move {

@@ -1,3 +1,4 @@
+import { choicesOf, pickOnly } from "../dialogue/listing.ts";
 import {
   again,
   ask,
@@ -20,12 +21,9 @@ export const faultHandlers: Handlers<"fault" | "fault_note" | "reports" | "perso
       menu(
         "fault",
         [line("fault.title")],
-        FAULTS.map((fault, at) => ({ key: KEYS[at] ?? "5", label: line(`fault.${fault}`) })),
+        choicesOf(FAULTS, 0, (fault) => line(`fault.${fault}`)),
       ),
-    hear({ contractId }, said) {
-      const fault = FAULTS[KEYS.indexOf(said as (typeof KEYS)[number])];
-      return fault === undefined ? notThere : go({ at: "fault_note", contractId, fault });
-    },
+    hear: ({ contractId }, said) => pickOnly(FAULTS, said, (fault) => go({ at: "fault_note", contractId, fault })),
   },
 
   fault_note: {
@@ -78,6 +76,4 @@ export const faultHandlers: Handlers<"fault" | "fault_note" | "reports" | "perso
     },
   },
 };
-
-const KEYS = ["1", "2", "3", "4", "5"] as const;
 const TICKETS_SHOWN = 3;

@@ -2,7 +2,8 @@ import type { Answer } from "../dialogue/asks.ts";
 import type { ContractFacts, Facts } from "../dialogue/facts.ts";
 import { ask, end, go, line, notThere, refusal, wrongAnswer, type Handlers, type Move } from "../dialogue/moves.ts";
 import type { ContractAct, Place } from "../dialogue/place.ts";
-import { menu, type Choice } from "../dialogue/screen.ts";
+import { choicesOf, pick } from "../dialogue/listing.ts";
+import { menu } from "../dialogue/screen.ts";
 import type { Line } from "../texts/texts.ts";
 import { balanceOf, tokensTold } from "./account.ts";
 import { payeeOf } from "./pay.ts";
@@ -96,29 +97,21 @@ export const homeHandlers: Handlers<"home" | "more" | "help" | "choose_contract"
   },
 
   choose_contract: {
-    show({ act, from }, { contracts }) {
-      const shown = contracts.slice(from, from + LISTED);
-      const choices: Choice[] = shown.map((contract, at) => ({
-        key: KEYS[at] ?? "1",
-        label: line("contract.choice", { account: contract.account, name: contract.holder }),
-      }));
-      if (contracts.length > from + LISTED) choices.push({ key: "5", label: line("choice.next") });
-      return menu("choose_contract", [line(`choose.${act}`)], choices);
-    },
-    hear({ act, from }, said, facts) {
-      if (said === "5" && facts.contracts.length > from + LISTED)
-        return { kind: "instead", place: { at: "choose_contract", act, from: from + LISTED } };
-      const at = KEYS.indexOf(said as (typeof KEYS)[number]);
-      const contract = at < 0 || at >= LISTED ? undefined : facts.contracts[from + at];
-      return contract === undefined ? notThere : actOn(act, contract);
-    },
+    show: ({ act, from }, { contracts }) =>
+      menu(
+        "choose_contract",
+        [line(`choose.${act}`)],
+        choicesOf(contracts, from, ({ account, holder }) => line("contract.choice", { account, name: holder })),
+      ),
+    hear: ({ act, from }, said, { contracts }) =>
+      pick(contracts, said, {
+        from,
+        next: (next) => ({ at: "choose_contract", act, from: next }),
+        chosen: (contract) => actOn(act, contract),
+      }),
     told: answered,
   },
 };
-
-const KEYS = ["1", "2", "3", "4", "5"] as const;
-/** The fifth number leads to the next of them. */
-const LISTED = 4;
 
 /** Nobody whose number we know, and nobody who proved an account. */
 function isStranger({ caller, contracts }: Facts): boolean {
@@ -151,7 +144,7 @@ function strangerChose(said: string): Move {
     case "4":
       return go({ at: "person" });
     case "5":
-      return go({ at: "language" });
+      return go({ at: "language", from: 0 });
     default:
       return notThere;
   }

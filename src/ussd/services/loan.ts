@@ -1,5 +1,6 @@
-import { ask, end, go, line, notThere, refusal, wrongAnswer, type Handlers } from "../dialogue/moves.ts";
-import { confirmation, menu, type Choice } from "../dialogue/screen.ts";
+import { choicesOf, pickOnly } from "../dialogue/listing.ts";
+import { ask, end, go, line, refusal, wrongAnswer, type Handlers, notThere } from "../dialogue/moves.ts";
+import { confirmation, menu } from "../dialogue/screen.ts";
 import { moneyOf } from "../texts/texts.ts";
 import { withPin } from "./identity.ts";
 
@@ -10,16 +11,10 @@ export const loanHandlers: Handlers<"borrow" | "borrow_confirm" | "pay_off"> = {
       menu(
         "borrow",
         [line("borrow.title", { price: moneyOf(offer.dayPriceMinor, offer.currency) })],
-        offer.days.slice(0, KEYS.length).map((days, at): Choice => ({
-          key: KEYS[at] ?? "1",
-          label: line("borrow.choice", { days }),
-        })),
+        choicesOf(offer.days, 0, (days) => line("borrow.choice", { days })),
       ),
-    hear({ contractId, offer }, said, facts) {
-      const at = KEYS.indexOf(said as (typeof KEYS)[number]);
-      const days = at < 0 ? undefined : offer.days[at];
-      return days === undefined ? notThere : withPin({ at: "borrow_confirm", contractId, offer, days }, facts);
-    },
+    hear: ({ contractId, offer }, said, facts) =>
+      pickOnly(offer.days, said, (days) => withPin({ at: "borrow_confirm", contractId, offer, days }, facts)),
   },
 
   borrow_confirm: {
@@ -71,5 +66,3 @@ export const loanHandlers: Handlers<"borrow" | "borrow_confirm" | "pay_off"> = {
     },
   },
 };
-
-const KEYS = ["1", "2", "3", "4"] as const;

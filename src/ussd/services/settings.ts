@@ -1,6 +1,8 @@
 import { ask, end, go, line, notThere, refusal, wrongAnswer, type Handlers } from "../dialogue/moves.ts";
+import { choicesOf, pick } from "../dialogue/listing.ts";
 import { menu } from "../dialogue/screen.ts";
-import { LANGUAGE_NAMES, SPOKEN } from "../texts/texts.ts";
+import { LANGUAGES } from "../../kernel/language.ts";
+import { LANGUAGE_NAMES } from "../texts/texts.ts";
 
 /** How a person wants to be talked to. */
 export const settingsHandlers: Handlers<"settings" | "language" | "messages"> = {
@@ -18,7 +20,7 @@ export const settingsHandlers: Handlers<"settings" | "language" | "messages"> = 
     hear(_place, said, { caller }) {
       switch (said) {
         case "1":
-          return go({ at: "language" });
+          return go({ at: "language", from: 0 });
         case "2":
           return go({ at: "messages" });
         case "3":
@@ -35,19 +37,18 @@ export const settingsHandlers: Handlers<"settings" | "language" | "messages"> = 
 
   // Each language by its own name: whoever looks for it may not read the one that is set.
   language: {
-    show: () =>
+    show: ({ from }) =>
       menu(
         "language",
         [line("language.title")],
-        SPOKEN.map((language, at) => ({
-          key: KEYS[at] ?? "5",
-          label: line("language.name", { name: LANGUAGE_NAMES[language] }),
-        })),
+        choicesOf(LANGUAGES, from, (language) => line("language.name", { name: LANGUAGE_NAMES[language] })),
       ),
-    hear(_place, said) {
-      const language = SPOKEN[KEYS.indexOf(said as (typeof KEYS)[number])];
-      return language === undefined ? notThere : ask({ kind: "set_language", language });
-    },
+    hear: ({ from }, said) =>
+      pick(LANGUAGES, said, {
+        from,
+        next: (next) => ({ at: "language", from: next }),
+        chosen: (language) => ask({ kind: "set_language", language }),
+      }),
     told(place, answer) {
       if (answer.kind === "refused") return end("refused", refusal(answer));
       if (answer.kind !== "language") return wrongAnswer(place, answer);
@@ -81,6 +82,4 @@ export const settingsHandlers: Handlers<"settings" | "language" | "messages"> = 
     },
   },
 };
-
-const KEYS = ["1", "2", "3", "4", "5"] as const;
 const yesNo = (isOn: boolean): string => (isOn ? "yes" : "no");

@@ -1,15 +1,22 @@
 import { IntlMessageFormat } from "intl-messageformat";
+import type { CompleteLanguage, Language } from "../../kernel/language.ts";
 import { formatMoney, parseCurrency } from "../../kernel/money.ts";
 import english from "./en.json" with { type: "json" };
+import hausa from "./ha.json" with { type: "json" };
+import luganda from "./lg.json" with { type: "json" };
+import portuguese from "./pt.json" with { type: "json" };
 import french from "./fr.json" with { type: "json" };
 import swahili from "./sw.json" with { type: "json" };
 
-/** Languages that customers are talked to in, by BCP 47. */
-export type Language = "en" | "fr" | "sw";
-/** In the order in which they are offered; a number that people learned stays theirs. */
-export const SPOKEN: readonly Language[] = ["en", "sw", "fr"];
 /** Each as its own speakers write it. */
-export const LANGUAGE_NAMES: Readonly<Record<Language, string>> = { en: "English", fr: "Français", sw: "Kiswahili" };
+export const LANGUAGE_NAMES: Readonly<Record<Language, string>> = {
+  en: "English",
+  sw: "Kiswahili",
+  fr: "Français",
+  ha: "Hausa",
+  pt: "Português",
+  lg: "Luganda",
+};
 
 export type TextId = keyof typeof english;
 /** An instant is told as a day in the zone of whoever reads it. */
@@ -22,9 +29,16 @@ export interface Line {
   readonly values: Values;
 }
 
-/** Texts of one language in ICU's message format. A language that lacks one does not compile. */
+/** Texts of one language in ICU's message format. A complete language that lacks one does not compile. */
 export type Texts = Readonly<Record<TextId, string>>;
-export const TEXTS: Readonly<Record<Language, Texts>> = { en: english, fr: french, sw: swahili };
+export const TEXTS: Readonly<Record<CompleteLanguage, Texts>> & Readonly<Record<Language, Partial<Texts>>> = {
+  en: english,
+  sw: swahili,
+  fr: french,
+  ha: hausa,
+  pt: portuguese,
+  lg: luganda,
+};
 
 /** What somebody typed or a name that is put into our text: no line of ours may be forged with it. */
 const VALUE_CHARACTERS_MAX = 120;
@@ -35,9 +49,15 @@ const compiled = new Map<string, IntlMessageFormat>();
 export function write({ id, values }: Line, { language, zone }: { language: Language; zone: string }): string {
   const key = `${language} ${id}`;
   let format = compiled.get(key);
+  const own = TEXTS[language][id];
   // A text stands for itself where it has no plural: parsing of tags would make "<" in a name an error.
   if (format === undefined)
-    compiled.set(key, (format = new IntlMessageFormat(TEXTS[language][id], language, undefined, { ignoreTag: true })));
+    compiled.set(
+      key,
+      (format = new IntlMessageFormat(own ?? TEXTS.en[id], own === undefined ? "en" : language, undefined, {
+        ignoreTag: true,
+      })),
+    );
   const written: Record<string, string | number> = {};
   for (const [name, value] of Object.entries(values))
     written[name] =
