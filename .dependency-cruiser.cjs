@@ -37,7 +37,7 @@ const foundation = ["platform", "kernel"];
 
 /** The only files that may reach past a face: they put the house together. */
 const composition =
-  "^src/(app|modules|main|demo|announcement|desk-rooms|fleet-rooms|history-command|history-rooms|ingest-rooms|broker-rooms|phone-rooms)[.]ts$";
+  "^src/(app|modules|main|demo|announcement|desk-rooms|fleet-rooms|history-command|history-rooms|ingest-rooms|broker-rooms|phone-rooms|simulator-rooms|simulate-command|demo-rail)[.]ts$";
 
 /** Effects live in files whose name says so: `.store`, `.http`, `.jobs`, `.mqtt`. */
 const acting = "[.](store|http|jobs|mqtt)[.]ts$";
@@ -60,7 +60,7 @@ const unknownRoom = {
   path: "^src/",
   pathNot: [
     `^src/(${[...rooms, ...foundation].join("|")})/`,
-    "^src/(app|modules|main|demo|announcement|desk-rooms|fleet-rooms|history-command|history-rooms|ingest-rooms|broker-rooms|phone-rooms|config|variables)[.]ts$",
+    "^src/(app|modules|main|demo|announcement|desk-rooms|fleet-rooms|history-command|history-rooms|ingest-rooms|broker-rooms|phone-rooms|simulator-rooms|simulate-command|demo-rail|config|variables)[.]ts$",
   ],
 };
 
@@ -165,6 +165,20 @@ module.exports = {
       to: { path: "^simulators/" },
     },
     {
+      name: "pages-stand-alone",
+      comment: "What runs in a browser knows the program by its doors: of other rooms it may import types alone.",
+      severity: "error",
+      from: { path: "^web/" },
+      to: { path: "^(src|simulators|bench|test|checks)/", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "nobody-needs-pages",
+      comment: "Pages are built and served as files; nothing of the program imports them.",
+      severity: "error",
+      from: { path: "^(src|simulators|bench)/" },
+      to: { path: "^web/" },
+    },
+    {
       name: "pure-files-decide",
       comment:
         "A file without a suffix decides and does nothing: it may not import a file that acts, unless for its types.",
@@ -196,13 +210,13 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "(^|/)(web|coverage|[.]washa)/" },
+    exclude: { path: "(^|/)(web/dist|coverage|[.]washa)/" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: {
       exportsFields: ["exports"],
       conditionNames: ["import", "require", "node", "default", "types"],
-      extensions: [".ts", ".mts", ".mjs", ".cjs", ".js", ".json"],
+      extensions: [".ts", ".tsx", ".mts", ".mjs", ".cjs", ".js", ".json"],
     },
   },
 };

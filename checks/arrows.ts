@@ -13,7 +13,7 @@ export type ArrowReport = {
   readonly violations: readonly string[];
 };
 
-const cruisedFolders = ["src", "simulators", "bench", "test", "checks"];
+const cruisedFolders = ["src", "simulators", "bench", "test", "checks", "web"];
 
 /**
  * Holds the files below `root` against the arrows in `.dependency-cruiser.cjs`.
@@ -49,7 +49,7 @@ export async function checkArrows(root: string): Promise<ArrowReport> {
 function typescriptFilesBelow(root: string, folder: string): readonly string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .map((file) => join(folder, file).split(sep).join("/"))
-    .filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))
+    .filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts") && !file.startsWith("web/dist/"))
     .sort();
 }
 

@@ -30,7 +30,7 @@ import {
   type Sweeper,
 } from "./payments/payments.ts";
 import { openDatabase, type Database } from "./platform/database.ts";
-import { makeHttp } from "./platform/http.ts";
+import { makeHttp, type Http } from "./platform/http.ts";
 import { openJobs } from "./platform/jobs.ts";
 import { makeLog, type Log } from "./platform/log.ts";
 import { alertMessages, placeSource } from "./fleet-rooms.ts";
@@ -62,6 +62,7 @@ export interface App extends Modules {
   /** Writes customers whose devices did not take their tokens by air. */
   readonly tokenFallback: TokenFallback;
   readonly history: HistoryRooms;
+  readonly doors: Http["routes"];
   /** Ports in use, once started. */
   readonly ports: { http: number | undefined; mqtt: number | undefined; mqtts: number | undefined };
   start(): Promise<void>;
@@ -69,9 +70,8 @@ export interface App extends Modules {
   stop(): Promise<void>;
 }
 
-const SETTLE_SWEEP_MS = 1_000;
+const SWEEP_MS = 1_000;
 const RELAY_BATCH_MAX = 200;
-const RELAY_SWEEP_MS = 1_000;
 const ACCESS_SWEEP_MS = 3_600_000;
 const REQUEST_PAUSE_MS = 1_000;
 const ALERT_PAUSE_MS = 15_000;
@@ -156,7 +156,7 @@ export async function buildApp({
     notices,
     reversals,
     batchMax: config.settleBatchMax,
-    sweepMs: SETTLE_SWEEP_MS,
+    sweepMs: SWEEP_MS,
     observer: {
       settled: (count) => counters.settled.inc(count),
       failed: ({ callbackId, error, setAside }) => {
@@ -202,7 +202,6 @@ export async function buildApp({
     });
     http.routes.use("/rails", door.router);
     closers.push(door.idle);
-    const { credentials } = modules;
     http.routes.use(
       openMetricsDoor({
         ...rooms,
@@ -213,7 +212,7 @@ export async function buildApp({
     );
     const brokerAuth = openBrokerAuth(rooms);
     if (brokerAuth !== undefined) http.routes.use("/mqtt", brokerAuth);
-    http.routes.use("/devices", makeClaimDoor({ credentials, sourceAddress: http.sourceAddress }));
+    http.routes.use("/devices", makeClaimDoor({ credentials: modules.credentials, sourceAddress: http.sourceAddress }));
     http.routes.use(openPhoneDoors({ config, modules, log }));
     http.routes.use(
       "/statements",
@@ -261,7 +260,7 @@ export async function buildApp({
       jobs,
       clock,
       batchMax: RELAY_BATCH_MAX,
-      sweepMs: RELAY_SWEEP_MS,
+      sweepMs: SWEEP_MS,
       onFault: (error) => log.warn({ error }, "The outbox waits."),
     });
     const messageJobs = await startMessageJobs({
@@ -343,6 +342,7 @@ export async function buildApp({
     sweeper,
     tokenFallback,
     history,
+    doors: http.routes,
     ports,
     async start() {
       if (roles.includes("api")) await mountDoors();

@@ -1,15 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startSmsGateway } from "../simulators/sms-gateway/sms-gateway.ts";
-import { signIn } from "../simulators/village/client.ts";
+import { startSmsGateway, type SmsGatewaySimulator } from "../simulators/sms-gateway/sms-gateway.ts";
+import { makeStage } from "../simulators/stage/stage.ts";
+import { signIn, type ApiClient } from "../simulators/village/client.ts";
 import { connectLamps, type LampsOnline } from "../simulators/village/lamps-online.ts";
 import { playStory } from "../simulators/village/story.ts";
 import { settleVillage, type Village } from "../simulators/village/village.ts";
 import { buildApp, type App } from "./app.ts";
 import { ConfigRefused, ROLES, type Config } from "./config.ts";
+import { startDemoRail, type DemoRail } from "./demo-rail.ts";
 import { migrateDatabase } from "./platform/database.ts";
 import { requireDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "./platform/embedded-postgres.ts";
+import { openSimulator } from "./simulator-rooms.ts";
 
 /** What the embedded defaults invent on the first start and keep: nothing here is known to anybody else. */
 interface Secrets {
@@ -21,7 +24,6 @@ interface Secrets {
 }
 
 const ADMIN_EMAIL = "admin@washa.example";
-const DEMO_SHORTCODE = "600100";
 /** Signing in, a first report and its commit take a second; a slow machine has more. */
 const LAMPS_REPORT_WITHIN_MS = 30_000;
 const tell = (line = ""): void => void process.stdout.write(`${line}\n`);
@@ -67,14 +69,20 @@ export async function seedStaff(
 /** Fills what the environment left open with embedded defaults. */
 function withDefaults(
   config: Config,
-  { databaseUrl, secrets, smsUrl }: { databaseUrl: string; secrets: Secrets; smsUrl: string },
+  {
+    databaseUrl,
+    secrets,
+    smsUrl,
+    rail,
+  }: { databaseUrl: string; secrets: Secrets; smsUrl: string; rail: DemoRail | undefined },
 ): Config {
   return {
     ...config,
     databaseUrl,
+    channels: rail === undefined ? config.channels : [rail.channel],
     sealingKey: config.sealingKey ?? Buffer.from(secrets.sealingKey, "hex"),
     darajaSecret: config.darajaSecret ?? secrets.darajaSecret,
-    darajaShortcodes: config.darajaShortcodes.size > 0 ? config.darajaShortcodes : new Set([DEMO_SHORTCODE]),
+    darajaShortcodes: rail === undefined ? config.darajaShortcodes : new Set([rail.paybill]),
     darajaSources: config.darajaSources.length > 0 ? config.darajaSources : ["127.0.0.0/8", "::1"],
     smsUsername: config.smsUsername ?? "simulator",
     smsApiKey: config.smsApiKey ?? "simulator",
@@ -90,23 +98,31 @@ async function seedAdmin(app: App, password: string): Promise<void> {
   await seedStaff(app, { email: ADMIN_EMAIL, name: "Administrator", role: "admin", area: null, password });
 }
 
+/** What an operator configured is used as it is; M-Pesa is played only where nothing is. */
+const hasOwnRails = ({ channels, darajaShortcodes, darajaSecret }: Config): boolean =>
+  channels.length > 0 || darajaShortcodes.size > 0 || darajaSecret !== undefined;
+
+/** Where the demonstration's own HTTP doors are, once it runs. */
+const baseOf = ({ config, ports }: App): string => `http://${config.httpHost}:${String(ports.http)}`;
+
+const c2bUrlOf = (app: App): string => `${baseOf(app)}/rails/daraja/${app.config.darajaSecret ?? ""}`;
+
 function tellPlaces(
   app: App,
   { secrets, smsUrl, startedAt }: { secrets: Secrets; smsUrl: string; startedAt: number },
 ): void {
-  const base = `http://${app.config.httpHost}:${String(app.ports.http)}`;
+  const base = baseOf(app);
   tell(`\nWasha is up after ${((performance.now() - startedAt) / 1000).toFixed(1)} s.\n`);
+  tell(`  Try it        ${base}/simulator   a phone and a lamp; at the terminal: npm run washa -- phone +254712000101`);
   tell(`  GraphQL       ${base}/graphql`);
   tell(`  Explorer      ${base}/graphql/explorer`);
   tell(`  Sign in       ${ADMIN_EMAIL}  ${secrets.adminPassword}`);
-  tell(`  C2B           ${base}/rails/daraja/${app.config.darajaSecret ?? ""}/confirmation  (and /validation)`);
+  tell(`  C2B           ${c2bUrlOf(app)}/confirmation  (and /validation)`);
   tell(`  SMS reports   ${base}/messaging/africastalking/${app.config.smsReportSecret ?? ""}/report`);
   tell(`  USSD          ${base}/ussd/africastalking/${app.config.ussdSecret ?? ""}`);
   tell(`  MQTT          mqtt://${app.config.httpHost}:${String(app.ports.mqtt)}`);
   tell(`  Health        ${base}/healthz  ${base}/readyz  ${base}/metrics`);
-  tell(
-    `  SMS simulator ${smsUrl}   read a phone:  node simulators/phone/main.ts --gateway ${smsUrl} --number +254712000101 --follow`,
-  );
+  tell(`  SMS simulator ${smsUrl}`);
   tell(`  Data          ${app.config.dataFolder}\n`);
 }
 
@@ -155,6 +171,37 @@ async function putOnline(app: App, { households }: Village): Promise<LampsOnline
   return online;
 }
 
+/** Gives the village's people their phones and lamps into hand: see docs/simulator.md. */
+function openStage(
+  app: App,
+  {
+    sms,
+    rail,
+    ...world
+  }: {
+    sms: SmsGatewaySimulator;
+    rail: DemoRail | undefined;
+    village: Village;
+    lampsOnline: LampsOnline;
+    api: ApiClient;
+  },
+): void {
+  const base = baseOf(app);
+  const [paybill = ""] = app.config.darajaShortcodes;
+  const stage = makeStage({
+    ...world,
+    sms,
+    paybill,
+    rail: rail?.simulator,
+    doors: {
+      ussdUrl: `${base}/ussd/africastalking/${app.config.ussdSecret ?? ""}`,
+      c2bUrl: c2bUrlOf(app),
+      smsUrl: undefined,
+    },
+  });
+  openSimulator(app, { stage });
+}
+
 /** Starts everything on embedded defaults, plays one story, and stays up until asked to stop. */
 export async function runDemo(config: Config, untilAsked: () => Promise<void>): Promise<void> {
   const startedAt = performance.now();
@@ -175,13 +222,21 @@ export async function runDemo(config: Config, untilAsked: () => Promise<void>): 
     await migrateDatabase(databaseUrl);
     const sms = await startSmsGateway({ apiKey: config.smsApiKey ?? "simulator" });
     closers.unshift(() => sms.stop());
+    let base = "";
+    const rail = hasOwnRails(config)
+      ? undefined
+      : await startDemoRail(config, {
+          secret: secrets.darajaSecret,
+          doorUrl: () => `${base}/rails/daraja/${secrets.darajaSecret}`,
+        });
+    if (rail !== undefined) closers.unshift(() => rail.simulator.stop());
     const app = await buildApp({
-      config: withDefaults(config, { databaseUrl, secrets, smsUrl: sms.url }),
+      config: withDefaults(config, { databaseUrl, secrets, smsUrl: sms.url, rail }),
       roles: ROLES,
     });
     closers.unshift(() => app.stop());
     await app.start();
-    const base = `http://${app.config.httpHost}:${String(app.ports.http)}`;
+    base = baseOf(app);
     sms.reportTo(`${base}/messaging/africastalking/${app.config.smsReportSecret ?? ""}/report`);
     await seedAdmin(app, secrets.adminPassword);
     tellPlaces(app, { secrets, smsUrl: sms.url, startedAt });
@@ -195,12 +250,13 @@ export async function runDemo(config: Config, untilAsked: () => Promise<void>): 
     if (household === undefined) throw new Error("The village is empty.");
     const online = await putOnline(app, village);
     closers.unshift(() => online.stop());
+    openStage(app, { sms, rail, village, lampsOnline: online, api });
     tell("One payment, from the phone to the light:\n");
-    const [shortcode = DEMO_SHORTCODE] = app.config.darajaShortcodes;
+    const [shortcode = ""] = app.config.darajaShortcodes;
     await playStory({
       api,
       household,
-      doorUrl: `${base}/rails/daraja/${app.config.darajaSecret ?? ""}`,
+      doorUrl: c2bUrlOf(app),
       shortcode,
       smsGatewayUrl: sms.url,
       tell,
@@ -210,6 +266,7 @@ export async function runDemo(config: Config, untilAsked: () => Promise<void>): 
       `\n${((performance.now() - startedAt) / 1000).toFixed(1)} s after the start. Ctrl-C stops it; the next start keeps the data.`,
     );
     await asked;
+    village.save();
     tell("\nStopping …");
   } finally {
     for (const close of closers) await close();

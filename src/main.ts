@@ -6,6 +6,7 @@ import { ConfigRefused, ROLES, VARIABLES, readConfig, requireServing, type AppRo
 import { formatAccountNumber } from "./credit/account-number.ts";
 import { parseDeviceCsv } from "./devices/device-csv.ts";
 import { addHistoryCommands } from "./history-command.ts";
+import { addSimulateCommands } from "./simulate-command.ts";
 import { Refusal } from "./kernel/refusal.ts";
 import type { Tx } from "./platform/database.ts";
 import { CertificateUnusable } from "./platform/certificate-files.ts";
@@ -210,23 +211,6 @@ async function saveMapping(name: string, file: string): Promise<void> {
   }
 }
 
-/** The providers' side of every rail, for trying things out; it takes its own options, --help among them. */
-async function simulateRail(options: readonly string[]): Promise<void> {
-  const { runRailSimulator } = await import("../simulators/rail/main.ts");
-  process.exitCode = await runRailSimulator(options, { input: process.stdin, output: process.stdout });
-}
-
-/** Devices that speak MQTT, as many as are wanted; it takes its own options, --help among them. */
-async function simulateFleet(options: readonly string[]): Promise<void> {
-  const { runFleetSimulator } = await import("../simulators/fleet/main.ts");
-  const ending = new AbortController();
-  void untilAsked().then(
-    () => ending.abort(),
-    () => undefined,
-  );
-  process.exitCode = await runFleetSimulator(options, { output: process.stdout, signal: ending.signal });
-}
-
 async function createStaff(
   email: string,
   { name, role, area }: { name: string; role: string; area?: string },
@@ -327,19 +311,7 @@ function program(): Command {
     },
     print: (line) => void process.stdout.write(`${line}\n`),
   });
-  const simulate = washa.command("simulate").description("Stand in for others, to try things out.");
-  simulate
-    .command("rail [options...]")
-    .description("Every mobile-money provider from the other side; `simulate rail --help` tells more.")
-    .allowUnknownOption()
-    .helpOption(false)
-    .action(simulateRail);
-  simulate
-    .command("fleet [options...]")
-    .description("A village of devices that speak MQTT; `simulate fleet --help` tells more.")
-    .allowUnknownOption()
-    .helpOption(false)
-    .action(simulateFleet);
+  addSimulateCommands(washa, untilAsked);
   washa
     .command("staff <email>")
     .description("Add a person who may sign in; the password is read from standard input.")

@@ -25,6 +25,8 @@ const DAY_MS = 86_400_000;
 
 export type LampClock = { readonly now: () => number };
 
+export type RunningClock = LampClock & { readonly advance: (ms: number) => void; readonly aheadMs: number };
+
 export type LampSettings = {
   readonly serial: string;
   /** 32 hexadecimal digits. */
@@ -123,6 +125,21 @@ export function makeMovableClock(startAt: number): LampClock & { readonly advanc
     advance(ms) {
       if (!Number.isFinite(ms) || ms < 0) throw new RangeError("A lamp's clock only moves forward.");
       nowAt += ms;
+    },
+  };
+}
+
+/** A clock that runs with `base`, and can be moved ahead of it. */
+export function makeRunningClock(base: LampClock, startAheadMs = 0): RunningClock {
+  let aheadMs = startAheadMs;
+  return {
+    now: () => base.now() + aheadMs,
+    advance(ms) {
+      if (!Number.isFinite(ms) || ms < 0) throw new RangeError("A lamp's clock only moves forward.");
+      aheadMs += ms;
+    },
+    get aheadMs() {
+      return aheadMs;
     },
   };
 }

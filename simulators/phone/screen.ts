@@ -2,11 +2,16 @@ import type { ReceivedSms } from "./phone.ts";
 
 const TEXT_WIDTH = 32;
 
-/** The phone's screen in plain letters: who wrote, when, and the text broken at words. */
+/** A message on the phone's screen in plain letters: who wrote, when, and the text broken at words. */
 export function drawSms(number: string, { from, text, at }: ReceivedSms): string {
+  return `${drawScreen(`${from}  ${at.slice(11, 16)} UTC\n\n${text}`)}\n  ${number}`;
+}
+
+/** The phone's screen in plain letters, lines broken at words. */
+export function drawScreen(text: string): string {
   const rule = `+${"-".repeat(TEXT_WIDTH + 2)}+`;
-  const lines = [`${from}  ${at.slice(11, 16)} UTC`, "", ...wrap(text)];
-  return [rule, ...lines.map((line) => `| ${line.padEnd(TEXT_WIDTH)} |`), rule, `  ${number}`].join("\n");
+  const lines = text.split("\n").flatMap(wrap);
+  return [rule, ...lines.map((line) => `| ${line.padEnd(TEXT_WIDTH)} |`), rule].join("\n");
 }
 
 function wrap(text: string): string[] {

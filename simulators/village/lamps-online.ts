@@ -17,6 +17,11 @@ export interface LampsOnline {
   readonly counts: Readonly<RadioCounts>;
   /** Resolves when every lamp has a first report acknowledged, or rejects with the reason when that takes longer than `withinMs`. */
   reported(withinMs: number): Promise<void>;
+  isCovered(serial: string): boolean;
+  /** Takes a lamp's network away, or gives it back. */
+  cover(serial: string, isCovered: boolean): void;
+  /** Has a lamp report now: somebody did something at its keypad. */
+  report(serial: string): void;
   stop(): Promise<void>;
 }
 
@@ -33,6 +38,7 @@ interface OnlineLamp {
   readonly serial: string;
   /** Reports when it is time, and looks after the connection. */
   tend(nowMs: number): void;
+  report(): void;
 }
 
 /** Connects the lamps. `passwords` by serial; a lamp without one stays off the air. */
@@ -61,6 +67,7 @@ export function connectLamps({
     const spot = { ...VILLAGE, latitude: VILLAGE.latitude + at / 500, longitude: VILLAGE.longitude + at / 700 };
     return [putOnline({ lamp, settings, password, spot, place, clock, counts, onObeyed, onReported })];
   });
+  const uncovered = new Set<string>();
   const tend = (): void => online.forEach((lamp) => lamp.tend(clock.now()));
   tend();
   const tending = setInterval(tend, TEND_EVERY_MS);
@@ -77,6 +84,13 @@ export function connectLamps({
       });
       await Promise.race([Promise.all(firstReports), late]).finally(() => clearTimeout(timer));
     },
+    isCovered: (serial) => online.some((lamp) => lamp.serial === serial) && !uncovered.has(serial),
+    cover(serial, isCovered) {
+      if (isCovered) uncovered.delete(serial);
+      else uncovered.add(serial);
+      online.find((lamp) => lamp.serial === serial)?.radio.cover(isCovered);
+    },
+    report: (serial) => online.find((lamp) => lamp.serial === serial)?.report(),
     async stop() {
       clearInterval(tending);
       for (const { radio, serial } of online) radio.leave(statusMessage(serial, "offline"));
@@ -180,6 +194,7 @@ function putOnline({
   return {
     radio,
     serial,
+    report,
     tend(nowMs) {
       if (nowMs >= reportAtMs) report();
       radio.tend(nowMs, () => true);

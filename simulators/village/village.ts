@@ -1,7 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseLampSnapshot } from "../lamp/lamp-state.ts";
-import { makeLamp, restoreLamp, type Lamp, type LampSnapshot } from "../lamp/lamp.ts";
+import {
+  makeLamp,
+  makeRunningClock,
+  restoreLamp,
+  type Lamp,
+  type LampSnapshot,
+  type RunningClock,
+} from "../lamp/lamp.ts";
 import type { ApiClient } from "./client.ts";
 
 /** A family of the simulated village: who they are, what hangs on their wall, and their number at the seller's. */
@@ -10,7 +17,10 @@ export interface Household {
   readonly phone: string;
   readonly contractId: string;
   readonly accountNumber: string;
+  readonly language: string;
   readonly lamp: Lamp;
+  /** The lamp's own, which a person may move ahead. */
+  readonly lampClock: RunningClock;
 }
 
 export interface Village {
@@ -51,12 +61,8 @@ export async function settleVillage({
   clock: { now(): number };
 }): Promise<Village> {
   const factory = readFactory(file);
-  const lamps = factory.keys.map((keyHex, at) => {
-    const snapshot = factory.lamps[at];
-    return snapshot === undefined
-      ? makeLamp({ serial: serialOf(at), keyHex, count: 1, clock })
-      : restoreLamp({ snapshot, clock });
-  });
+  const walls = factory.keys.map((keyHex, at) => hangUp({ keyHex, at, snapshot: factory.lamps[at], clock }));
+  const lamps = walls.map(({ lamp }) => lamp);
   const save = (): void => {
     writeFileSync(`${file}.new`, JSON.stringify({ keys: factory.keys, lamps: lamps.map((lamp) => lamp.snapshot()) }), {
       mode: 0o600,
@@ -75,10 +81,35 @@ export async function settleVillage({
   await requirePlan(api);
   const households: Household[] = [];
   for (const [at, family] of FAMILIES.entries()) {
-    const lamp = lamps[at];
-    if (lamp !== undefined) households.push(await moveIn(api, { family, lamp, at }));
+    const wall = walls[at];
+    if (wall !== undefined) households.push(await moveIn(api, { family, wall, at }));
   }
   return { households, save };
+}
+
+interface Wall {
+  readonly lamp: Lamp;
+  readonly lampClock: RunningClock;
+}
+
+/** A lamp whose clock was moved goes on from where it stood: it never lives a day twice. */
+function hangUp({
+  keyHex,
+  at,
+  snapshot,
+  clock,
+}: {
+  keyHex: string;
+  at: number;
+  snapshot: LampSnapshot | undefined;
+  clock: { now(): number };
+}): Wall {
+  const lampClock = makeRunningClock(clock, Math.max(0, (snapshot?.savedAt ?? 0) - clock.now()));
+  const lamp =
+    snapshot === undefined
+      ? makeLamp({ serial: serialOf(at), keyHex, count: 1, clock: lampClock })
+      : restoreLamp({ snapshot, clock: lampClock });
+  return { lamp, lampClock };
 }
 
 const serialOf = (at: number): string => `H60-${String(100_001 + at)}`;
@@ -107,7 +138,7 @@ async function requirePlan(api: ApiClient): Promise<void> {
 
 async function moveIn(
   api: ApiClient,
-  { family, lamp, at }: { family: (typeof FAMILIES)[number]; lamp: Lamp; at: number },
+  { family, wall, at }: { family: (typeof FAMILIES)[number]; wall: Wall; at: number },
 ): Promise<Household> {
   const { name, phone, language, place } = family;
   const input = {
@@ -128,5 +159,6 @@ async function moveIn(
       sellDevice(customerId: $customerId, serial: $serial, planCode: $planCode, idempotencyKey: $key) { ... on Contract { id accountNumber } ${REFUSAL} } }`,
     { customerId: registerCustomer.id, serial: serialOf(at), planCode: PLAN.code, key: `village-sell-${at}` },
   );
-  return { name, phone, contractId: sellDevice.id, accountNumber: sellDevice.accountNumber, lamp };
+  const { id: contractId, accountNumber } = sellDevice;
+  return { name, phone, language, contractId, accountNumber, ...wall };
 }
