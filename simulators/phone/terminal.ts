@@ -86,9 +86,10 @@ interface Conversation {
 
 async function converse({ input, ...conversation }: Conversation & { input: NodeJS.ReadableStream }): Promise<void> {
   const { say } = conversation;
-  const lines = createInterface({ input });
   const look = makeLook(conversation);
   await look();
+  // Not before: lines that are read while nobody takes them are lost.
+  const lines = createInterface({ input });
   let looking = Promise.resolve();
   const timer = setInterval(() => {
     looking = looking.then(look).catch((error: unknown) => say(error instanceof Error ? error.message : String(error)));
