@@ -86,6 +86,7 @@ function withDefaults(
     darajaSources: config.darajaSources.length > 0 ? config.darajaSources : ["127.0.0.0/8", "::1"],
     smsUsername: config.smsUsername ?? "simulator",
     smsApiKey: config.smsApiKey ?? "simulator",
+    smsSender: config.smsSender ?? "WASHA",
     smsBaseUrl: config.smsBaseUrl ?? smsUrl,
     smsReportSecret: config.smsReportSecret ?? secrets.smsReportSecret,
     ussdSecret: config.ussdSecret ?? secrets.ussdSecret,
@@ -192,6 +193,7 @@ function openStage(
     ...world,
     sms,
     paybill,
+    clock: app.clock,
     rail: rail?.simulator,
     doors: {
       ussdUrl: `${base}/ussd/africastalking/${app.config.ussdSecret ?? ""}`,

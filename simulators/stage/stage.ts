@@ -74,6 +74,7 @@ export function makeStage({
   rail,
   lampsOnline,
   api,
+  clock,
   sender = "WASHA",
 }: {
   village: Village;
@@ -84,6 +85,7 @@ export function makeStage({
   rail: RailSimulator | undefined;
   lampsOnline: LampsOnline;
   api: ApiClient;
+  clock: { now(): Date };
   sender?: string;
 }): Stage {
   const { households } = village;
@@ -167,7 +169,7 @@ export function makeStage({
     async sendSms(number, text) {
       requireHousehold(number);
       if (doors.smsUrl === undefined) return { isDone: false, words: "Nobody reads messages to this number yet." };
-      const at = new Date().toISOString();
+      const at = clock.now().toISOString();
       const id = randomUUID();
       const fields = { date: at, from: number, id, linkId: "", text, to: sender, networkCode: "63902" };
       const body = new URLSearchParams(fields);
@@ -184,7 +186,7 @@ export function makeStage({
         account,
         amount,
         msisdn: number.slice(1),
-        paidAt: new Date(),
+        paidAt: clock.now(),
         firstName: name.split(" ")[0] ?? "",
       };
       if (!(await caller.validate(payment)).isSuccess)

@@ -3,8 +3,10 @@ import { api, type HoodStep, type HoodView, type LampView, type PersonView } fro
 import { useLive } from "./live.ts";
 
 const HOOD_EVERY_MS = 1_500;
-const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+
+/** What the settle loop writes at once. */
+const ONE_COMMIT: readonly string[] = ["receipt", "posting", "allocation", "token", "message"];
 
 type Story = NonNullable<HoodView["story"]>;
 
@@ -21,17 +23,40 @@ export function Hood({ person: { phone }, lamp }: { person: PersonView; lamp: La
         {view !== undefined && (
           <>
             <Payments view={view} chosen={chosen} choose={choose} />
-            {view.story === null ? (
-              <p className="hint">Nothing was paid yet. Every station of a payment shows here as it happens.</p>
-            ) : (
-              <Stations story={view.story} device={view.device} lamp={lamp} />
-            )}
+            {view.story === null ? <Expected /> : <Stations story={view.story} device={view.device} lamp={lamp} />}
           </>
         )}
       </div>
     </section>
   );
 }
+
+/** What will be seen, before there is anything to see. */
+function Expected() {
+  return (
+    <>
+      <p className="hint">Nothing was paid yet. Each station of a payment shows here as it happens:</p>
+      <ol className="stations">
+        {EXPECTED.map(([name, words]) => (
+          <li key={name} className="waiting">
+            <h3>{name}</h3>
+            <p className="quiet">{words}</p>
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+const EXPECTED = [
+  ["Callback", "The provider tells that money came. It is stored, and only then answered."],
+  ["Receipt", "One for each payment, however often the provider tells of it."],
+  ["Postings", "Double entry: every currency sums to zero."],
+  ["Days", "What the money buys on the customer's plan."],
+  ["Token", "A number that only this lamp takes, and only once."],
+  ["Message", "The token, in the customer's language."],
+  ["Device", "The lamp takes the token from the keypad or by air, and says so."],
+] as const;
 
 function Payments({
   view: { payments, story },
@@ -71,9 +96,20 @@ function Stations({
   lamp: LampView | undefined;
 }) {
   const startAt = Math.min(...steps.map(({ at }) => Date.parse(at)));
+  // Everything that a payment brings about is one transaction: each part was written at its own moment, and all of it exists since the last.
+  const committedAt = Math.max(
+    ...steps.filter(({ kind }) => ONE_COMMIT.includes(kind)).map(({ at }) => Date.parse(at)),
+  );
+  const sinceStart = (at: number): string => sinceText(at - startAt);
   const of = (...kinds: readonly string[]): readonly HoodStep[] => steps.filter(({ kind }) => kinds.includes(kind));
-  const station = (name: string, some: readonly HoodStep[], body?: ReactNode): ReactNode =>
-    some.length === 0 ? null : <Station key={name} name={name} steps={some} startAt={startAt} body={body} />;
+  const station = (name: string, some: readonly HoodStep[], body?: ReactNode): ReactNode => {
+    const [first] = some;
+    if (first === undefined) return null;
+    const isCommitted = ONE_COMMIT.includes(first.kind);
+    const when = isCommitted ? sinceStart(committedAt) : sinceStart(Date.parse(first.at));
+    const words = !isCommitted ? when : first.kind === "receipt" ? `${when}, one commit` : "same commit";
+    return <Station key={name} name={name} steps={some} when={words} body={body} />;
+  };
   return (
     <ol className="stations">
       {station("Request", of("request"))}
@@ -86,7 +122,7 @@ function Stations({
       {station("Postings", of("posting"), <Postings steps={of("posting")} />)}
       {station("Days", of("allocation"))}
       {station("Token", of("token"), <Tokens tokens={tokens} />)}
-      {station("Message", of("message"), <Texts steps={of("message")} />)}
+      {station("Message", of("message"), <Texts steps={of("message")} sinceStart={sinceStart} />)}
       <DeviceStation device={device} lamp={lamp} />
     </ol>
   );
@@ -95,25 +131,20 @@ function Stations({
 function Station({
   name,
   steps,
-  startAt,
+  when,
   body,
 }: {
   name: string;
   steps: readonly HoodStep[];
-  startAt: number;
+  when: string;
   body: ReactNode;
 }) {
-  const [first] = steps;
   return (
     <li>
       <h3>{name}</h3>
-      {first !== undefined && (
-        <p className="when" title={TIME.format(new Date(first.at))}>
-          {sinceText(Date.parse(first.at) - startAt)}
-        </p>
-      )}
+      <p className="when">{when}</p>
       {steps.map(({ at, text }) => (
-        <p key={`${at} ${text}`}>{text}</p>
+        <p key={`${at} ${text}`}>{readable(text)}</p>
       ))}
       {body}
     </li>
@@ -136,7 +167,7 @@ function DeviceStation({ device, lamp }: { device: HoodView["device"]; lamp: Lam
       </p>
       <p className="quiet">
         {lastSeenAt === null
-          ? "It never reported."
+          ? "The fleet does not know its reports yet."
           : `By its last report (${DAY.format(new Date(lastSeenAt))}) ${daysText(daysLeftByDevice)}; ${connection ?? "unknown"}.`}
       </p>
     </li>
@@ -192,13 +223,19 @@ function Tokens({ tokens }: { tokens: Story["tokens"] }) {
   );
 }
 
-function Texts({ steps }: { steps: readonly HoodStep[] }) {
-  const texts = steps.flatMap(({ detail }) => (detail as { text?: string | null }).text ?? []);
-  return texts.map((text) => (
-    <blockquote key={text}>
-      <p>{text}</p>
-    </blockquote>
-  ));
+function Texts({ steps, sinceStart }: { steps: readonly HoodStep[]; sinceStart: (at: number) => string }) {
+  return steps.map(({ at, detail }) => {
+    const { text, sentAt } = detail as { text: string | null; sentAt: string | null };
+    if (text === null) return null;
+    return (
+      <blockquote key={at}>
+        <p>{text}</p>
+        {sentAt !== null && (
+          <footer className="quiet">{`taken by the gateway ${sinceStart(Date.parse(sentAt))}`}</footer>
+        )}
+      </blockquote>
+    );
+  });
 }
 
 function Raw({ name, text }: { name: string; text: string }) {
@@ -222,6 +259,9 @@ function pretty(text: string): string {
 
 const daysText = (days: number | null): string =>
   days === null ? "it told no days" : `${days.toFixed(1)} days are left`;
+/** Who is named by a long id is one of the house's own rows, which nobody reads aloud. */
+const readable = (text: string): string =>
+  text.replace(/^customer:[0-9a-f-]{36} asked/, "The customer asked").replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "…");
 const sinceText = (ms: number): string => (ms < 10_000 ? `+${String(ms)} ms` : `+${(ms / 1_000).toFixed(1)} s`);
 
 /** All currencies of the demonstration have two decimals. */
