@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,10 +23,11 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-export const SIZES = {
+const SIZES = {
   desktop: { width: 1360, height: 1000 },
   phone: { width: 360, height: 780 },
 } as const;
+export type Size = keyof typeof SIZES;
 
 export interface Window {
   readonly page: Page;
@@ -43,7 +45,7 @@ export async function openWindow({
   scheme,
 }: {
   home: string;
-  size: keyof typeof SIZES;
+  size: Size;
   scheme: "light" | "dark";
 }): Promise<Window> {
   const profile = mkdtempSync(join(tmpdir(), "washa-browser-"));
@@ -96,7 +98,6 @@ export async function seriousFindings(page: Page): Promise<readonly string[]> {
   try {
     const { frameTree } = await world.send("Page.getFrameTree");
     const { executionContextId } = await world.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });
-    const { readFile } = await import("node:fs/promises");
     const run = async (expression: string): Promise<unknown> =>
       (
         await world.send("Runtime.evaluate", {

@@ -73,3 +73,16 @@ test("a lamp without a password stays off the air, and one that is not let in sa
   await expect(connect([lamp()]).reported(300)).rejects.toThrow(/could not report within 0.3 s: connect ECONNREFUSED/);
   await broker.revive();
 });
+
+test("a lamp whose network is taken away tells nothing until it has one again", async () => {
+  const lamps = connect([lamp()]);
+  await lamps.reported(20_000);
+  expect(lamps.isCovered("H60-1")).toBe(true);
+  lamps.cover("H60-1", false);
+  await broker.until(() => lamps.counts.connected === 0);
+  const before = broker.frames().length;
+  lamps.report("H60-1");
+  expect([lamps.isCovered("H60-1"), broker.frames().length]).toEqual([false, before]);
+  lamps.cover("H60-1", true);
+  await broker.until(() => broker.frames().length > before);
+});

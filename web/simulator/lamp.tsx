@@ -83,7 +83,7 @@ function Display({ view }: { view: LampView }) {
       <p className="said" role="status">
         {lockedUntil === null
           ? `Light ${relayOn ? "on" : "off"}.${last === undefined ? "" : ` ${eventText(last)}`}`
-          : `Too many wrong tokens: the keypad waits ${waitText(lockedUntil - shownAt)}.`}
+          : `After a wrong token the keypad waits ${waitText(lockedUntil - shownAt)}.`}
       </p>
     </div>
   );

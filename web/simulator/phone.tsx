@@ -18,6 +18,11 @@ export function Phone({ stage, person, lamp }: { stage: StageView; person: Perso
   const [place, setPlace] = useState<Place>("dial");
   const unread = useUnread(live.value, place === "messages");
   const [prompt] = live.value?.prompts ?? [];
+  const part = useRef<HTMLElement>(null);
+  const takeBack = (): void => {
+    live.refresh();
+    part.current?.focus({ preventScroll: true });
+  };
   const rooms: Record<Place, { name: string; badge: number; room: ReactNode }> = {
     dial: { name: "Dial", badge: 0, room: <Dialler stage={stage} person={person} /> },
     messages: {
@@ -28,7 +33,7 @@ export function Phone({ stage, person, lamp }: { stage: StageView; person: Perso
     money: { name: "Money", badge: 0, room: <Money stage={stage} person={person} /> },
   };
   return (
-    <section className="part" id="phone" aria-labelledby="phone-title" tabIndex={-1}>
+    <section className="part" id="phone" ref={part} aria-labelledby="phone-title" tabIndex={-1}>
       <h2 id="phone-title">Phone</h2>
       <div className="handset">
         <div className="bar" aria-hidden="true">
@@ -36,8 +41,11 @@ export function Phone({ stage, person, lamp }: { stage: StageView; person: Perso
           <span className="speaker" />
           <span>{live.trouble === undefined ? "▂▄▆" : "no network"}</span>
         </div>
-        <Tabs rooms={rooms} place={place} go={setPlace} />
-        {prompt !== undefined && <Prompt key={prompt.id} phone={phone} prompt={prompt} onDecided={live.refresh} />}
+        {/* What lies under a prompt cannot be reached, as on a real phone. */}
+        <div inert={prompt !== undefined}>
+          <Tabs rooms={rooms} place={place} go={setPlace} />
+        </div>
+        {prompt !== undefined && <Prompt key={prompt.id} phone={phone} prompt={prompt} onDecided={takeBack} />}
       </div>
       <NewsForListeners view={live.value} />
     </section>
