@@ -24,6 +24,8 @@ interface Secrets {
 }
 
 const ADMIN_EMAIL = "admin@washa.example";
+/** Where rails of the operator's own are configured, and none of them takes paybill payments. */
+const OTHER_SHORTCODE = "600100";
 /** Signing in, a first report and its commit take a second; a slow machine has more. */
 const LAMPS_REPORT_WITHIN_MS = 30_000;
 const tell = (line = ""): void => void process.stdout.write(`${line}\n`);
@@ -82,7 +84,8 @@ function withDefaults(
     channels: rail === undefined ? config.channels : [rail.channel],
     sealingKey: config.sealingKey ?? Buffer.from(secrets.sealingKey, "hex"),
     darajaSecret: config.darajaSecret ?? secrets.darajaSecret,
-    darajaShortcodes: rail === undefined ? config.darajaShortcodes : new Set([rail.paybill]),
+    darajaShortcodes:
+      config.darajaShortcodes.size > 0 ? config.darajaShortcodes : new Set([rail?.paybill ?? OTHER_SHORTCODE]),
     darajaSources: config.darajaSources.length > 0 ? config.darajaSources : ["127.0.0.0/8", "::1"],
     smsUsername: config.smsUsername ?? "simulator",
     smsApiKey: config.smsApiKey ?? "simulator",
@@ -100,8 +103,8 @@ async function seedAdmin(app: App, password: string): Promise<void> {
 }
 
 /** What an operator configured is used as it is; M-Pesa is played only where nothing is. */
-const hasOwnRails = ({ channels, darajaShortcodes, darajaSecret }: Config): boolean =>
-  channels.length > 0 || darajaShortcodes.size > 0 || darajaSecret !== undefined;
+const hasOwnRails = ({ channels, darajaShortcodes }: Config): boolean =>
+  channels.length > 0 || darajaShortcodes.size > 0;
 
 /** Where the demonstration's own HTTP doors are, once it runs. */
 const baseOf = ({ config, ports }: App): string => `http://${config.httpHost}:${String(ports.http)}`;
@@ -225,12 +228,10 @@ export async function runDemo(config: Config, untilAsked: () => Promise<void>): 
     const sms = await startSmsGateway({ apiKey: config.smsApiKey ?? "simulator" });
     closers.unshift(() => sms.stop());
     let base = "";
+    const secret = config.darajaSecret ?? secrets.darajaSecret;
     const rail = hasOwnRails(config)
       ? undefined
-      : await startDemoRail(config, {
-          secret: secrets.darajaSecret,
-          doorUrl: () => `${base}/rails/daraja/${secrets.darajaSecret}`,
-        });
+      : await startDemoRail(config, { secret, doorUrl: () => `${base}/rails/daraja/${secret}` });
     if (rail !== undefined) closers.unshift(() => rail.simulator.stop());
     const app = await buildApp({
       config: withDefaults(config, { databaseUrl, secrets, smsUrl: sms.url, rail }),

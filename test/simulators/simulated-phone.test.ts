@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
+import { gzipSync } from "node:zlib";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runPhone } from "../../simulators/phone/terminal.ts";
@@ -9,7 +10,7 @@ import { startSmsGateway, type SmsGatewaySimulator } from "../../simulators/sms-
 import { makeStage, type Stage } from "../../simulators/stage/stage.ts";
 import { signIn } from "../../simulators/village/client.ts";
 import { connectLamps, type LampsOnline } from "../../simulators/village/lamps-online.ts";
-import { settleVillage } from "../../simulators/village/village.ts";
+import { settleVillage, type Village } from "../../simulators/village/village.ts";
 import { seedStaff } from "../../src/demo.ts";
 import { ConfigRefused } from "../../src/config.ts";
 import { openSimulator } from "../../src/simulator-rooms.ts";
@@ -22,6 +23,7 @@ let folder = "";
 let sms: SmsGatewaySimulator;
 let lampsOnline: LampsOnline;
 let stage: Stage;
+let settle: () => Promise<Village>;
 
 beforeAll(async () => {
   const { app, url, clock } = program.current;
@@ -30,7 +32,8 @@ beforeAll(async () => {
   await seedStaff(app, { email: "a@b.example", name: "A", role: "admin", area: null, password: PASSWORD });
   const api = await signIn({ url: `${url}/graphql`, email: "a@b.example", password: PASSWORD });
   const now = { now: () => clock.now().getTime() };
-  const village = await settleVillage({ api, file: join(folder, "village.json"), clock: now });
+  settle = () => settleVillage({ api, file: join(folder, "village.json"), clock: now });
+  const village = await settle();
   // Nobody gave these lamps passwords: they stay off the air, and their keypads are the only way in.
   const place = { host: "127.0.0.1", port: 9, isSecure: false };
   lampsOnline = connectLamps({ lamps: [], passwords: new Map(), place, clock: now });
@@ -48,8 +51,9 @@ beforeAll(async () => {
       smsUrl: undefined,
     },
   });
-  writeFileSync(join(folder, "index.html"), "<!doctype html><title>A page</title>");
-  writeFileSync(join(folder, "index.html.gz"), "packed");
+  const page = "<!doctype html><title>A page</title>";
+  writeFileSync(join(folder, "index.html"), page);
+  writeFileSync(join(folder, "index.html.gz"), gzipSync(page));
   openSimulator(app, { stage, pageFolder: folder });
 });
 afterAll(async () => {
@@ -117,6 +121,9 @@ describe("somebody with a simulated phone", () => {
     );
     expect(hood.device.tokenCount).toBe(stage.lamp(serial).count);
     expect((await act(`lamps/${serial}/clock`, { hours: 73 })).answer).toMatchObject({ relayOn: false, led: "red" });
+    // The next start of the demonstration finds the lamp where it was left, its own time included.
+    const [again] = (await settle()).households;
+    expect([again?.lampClock.aheadMs, again?.lamp.face().relayOn]).toEqual([73 * 3_600_000, false]);
   });
 
   test("reads messages as the gateway has them, and cannot write while nobody reads", async () => {
@@ -149,6 +156,11 @@ describe("somebody with a simulated phone", () => {
     expect(await page.text()).toContain("<title>A page</title>");
     expect(page.headers.get("content-security-policy")).toMatch(/^default-src 'none'; script-src 'self';/);
     expect(page.headers.get("content-security-policy")).not.toMatch(/unsafe|http/);
+    const packed = await fetch(`${program.current.url}/simulator`, { headers: { "accept-encoding": "gzip" } });
+    expect([packed.headers.get("content-encoding"), await packed.text()]).toEqual([
+      "gzip",
+      expect.stringContaining("A page"),
+    ]);
   });
 });
 
