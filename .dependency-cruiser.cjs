@@ -37,7 +37,7 @@ const foundation = ["platform", "kernel"];
 
 /** The only files that may reach past a face: they put the house together. */
 const composition =
-  "^src/(app|modules|main|demo|announcement|desk-rooms|fleet-rooms|history-command|history-rooms|ingest-rooms|broker-rooms|phone-rooms|simulator-rooms|simulate-command|demo-rail)[.]ts$";
+  "^src/(app|modules|main|demo|demo-rail|announcement|[a-z]+-rooms|[a-z]+-command)[.]ts$";
 
 /** Effects live in files whose name says so: `.store`, `.http`, `.jobs`, `.mqtt`. */
 const acting = "[.](store|http|jobs|mqtt)[.]ts$";
@@ -60,7 +60,7 @@ const unknownRoom = {
   path: "^src/",
   pathNot: [
     `^src/(${[...rooms, ...foundation].join("|")})/`,
-    "^src/(app|modules|main|demo|announcement|desk-rooms|fleet-rooms|history-command|history-rooms|ingest-rooms|broker-rooms|phone-rooms|simulator-rooms|simulate-command|demo-rail|config|variables)[.]ts$",
+    "^src/(app|modules|main|demo|demo-rail|announcement|config|variables|[a-z]+-rooms|[a-z]+-command)[.]ts$",
   ],
 };
 

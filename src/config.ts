@@ -88,6 +88,8 @@ export interface Config {
   readonly smsReportSecret: string | undefined;
   /** Without it there is no USSD door. */
   readonly ussdSecret: string | undefined;
+  /** Where a mobile network tells whether a SIM card is new, with the token for it; undefined means that nobody is asked. */
+  readonly simSwap: { readonly url: string; readonly token: string } | undefined;
   readonly settleBatchMax: number;
   readonly databaseConnectionsMax: number;
   /** Days of readings that PostgreSQL keeps; those before are history's. Older readings that arrive are set aside. */
@@ -223,6 +225,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     ussdSecret: attempt<string | undefined>("WASHA_USSD_SECRET", undefined, (value) =>
       secret("WASHA_USSD_SECRET", value),
     ),
+    simSwap: simSwapOf(url("WASHA_SIM_SWAP_URL", ["http:", "https:"]), text("WASHA_SIM_SWAP_TOKEN")),
     settleBatchMax: whole("WASHA_SETTLE_BATCH", 200, { least: 1, most: 2_000 }),
     databaseConnectionsMax: whole("WASHA_DB_CONNECTIONS", 10, { least: 2, most: 200 }),
     // Battery health reads a week when it is over and two days more have passed: its Monday is nine days old then.
@@ -382,4 +385,9 @@ function checkLevel(value: string): string {
 /** Reads the process environment; nobody else does. */
 export function readConfig(): Config {
   return parseConfig(process.env);
+}
+
+/** Both or none: an address without its token would leave every SIM card unknown. */
+function simSwapOf(url: string | undefined, token: string | undefined): Config["simSwap"] {
+  return url === undefined || token === undefined ? undefined : { url, token };
 }

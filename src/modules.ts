@@ -72,7 +72,8 @@ import {
   type FleetReports,
   type Readings,
 } from "./telemetry/telemetry.ts";
-import { makePins, makeTalk, makeTalkSeal, type Talk } from "./ussd/ussd.ts";
+import { agentRoom, readingsRoom, simSwapRoom } from "./talk-rooms.ts";
+import { makePins, makeTalk, makeTalkSeal, type Pins, type SimSwaps, type Talk } from "./ussd/ussd.ts";
 import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
 
 /** The modules' faces, built once and wired to each other. */
@@ -98,6 +99,8 @@ export interface Modules {
   readonly cash: AgentCash;
   readonly messaging: Messaging;
   readonly talk: Talk;
+  readonly pins: Pins;
+  readonly simSwaps: SimSwaps;
   readonly fleet: Fleet;
   readonly fleetReports: FleetReports;
   readonly batteries: BatteryQueries;
@@ -185,6 +188,19 @@ export function makeModules({
     storeArrivals,
     spoolFolder: join(tmpdir(), "washa-statements"),
   });
+  const cash = makeAgentCash({
+    ledger,
+    clock,
+    makeId,
+    zone: config.zone,
+    requireContract: async (tx, id) => {
+      const found = await credit.find(tx, id);
+      if (found === undefined) throw new NotFound("contract", "contractId");
+      return { reference: formatAccountNumber(found.accountNumber), currency: found.currency };
+    },
+  });
+  const pins = makePins({ clock, randomBytes });
+  const simSwaps = simSwapRoom({ config, clock, outbound });
   return {
     access,
     customers,
@@ -196,19 +212,11 @@ export function makeModules({
     speakers: makeSpeakers({ database, clock, keySeal }),
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
-    cash: makeAgentCash({
-      ledger,
-      clock,
-      makeId,
-      zone: config.zone,
-      requireContract: async (tx, id) => {
-        const found = await credit.find(tx, id);
-        if (found === undefined) throw new NotFound("contract", "contractId");
-        return { reference: formatAccountNumber(found.accountNumber), currency: found.currency };
-      },
-    }),
+    cash,
     rails,
     intents,
+    pins,
+    simSwaps,
     talk: makeTalk({
       db,
       clock,
@@ -220,7 +228,13 @@ export function makeModules({
       credit,
       devices,
       intents,
-      pins: makePins({ clock, randomBytes }),
+      pins,
+      simSwaps,
+      cash,
+      audit,
+      findAgent: agentRoom(access),
+      readDevice: readingsRoom({ devices, clock }),
+      tellTicket: () => Promise.resolve(),
       paybillOf: (currency) => paybillOf(rails, currency),
     }),
     payouts,

@@ -8,8 +8,8 @@ import type { PasswordHash } from "./passwords.ts";
 type Reader = Db | Tx;
 type StaffRow = typeof staffTable.$inferSelect;
 
-function toStaff({ id, email, name, role, area, language, createdAt, disabledAt }: StaffRow): Staff {
-  return { id: id as StaffId, email, name, role, area, language, createdAt, disabledAt };
+function toStaff({ id, email, name, role, area, language, createdAt, disabledAt, phone }: StaffRow): Staff {
+  return { id: id as StaffId, email, name, role, area, language, createdAt, disabledAt, phone };
 }
 
 /** The person with the address and the stored password, also when disabled. */
@@ -59,9 +59,35 @@ export async function insertStaff(
   return written.length === 1;
 }
 
-/** Undefined when there is nobody with the id. */
+/** Undefined when there is nobody with the id. Whoever is disabled gives the phone back: it may be another's tomorrow. */
 export async function setDisabled(tx: Tx, staffId: StaffId, disabledAt: Date | null): Promise<Staff | undefined> {
-  const [row] = await tx.update(staffTable).set({ disabledAt }).where(eq(staffTable.id, staffId)).returning();
+  const change = disabledAt === null ? { disabledAt } : { disabledAt, phone: null };
+  const [row] = await tx.update(staffTable).set(change).where(eq(staffTable.id, staffId)).returning();
+  return row === undefined ? undefined : toStaff(row);
+}
+
+/** Who works here and has this phone. */
+export async function findByPhone(reader: Reader, phone: string): Promise<Staff | undefined> {
+  const [row] = await reader
+    .select()
+    .from(staffTable)
+    .where(and(eq(staffTable.phone, phone), isNull(staffTable.disabledAt)));
+  return row === undefined ? undefined : toStaff(row);
+}
+
+/** Undefined when nobody with the id works here. "taken" when another person has the phone. */
+export async function setPhone(tx: Tx, staffId: StaffId, phone: string | null): Promise<Staff | "taken" | undefined> {
+  if (phone !== null) {
+    // Two administrators who give one phone to two people wait for each other.
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`staff phone ${phone}`}, 0))`);
+    const owner = await findByPhone(tx, phone);
+    if (owner !== undefined && owner.id !== staffId) return "taken";
+  }
+  const [row] = await tx
+    .update(staffTable)
+    .set({ phone })
+    .where(and(eq(staffTable.id, staffId), isNull(staffTable.disabledAt)))
+    .returning();
   return row === undefined ? undefined : toStaff(row);
 }
 

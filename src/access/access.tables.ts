@@ -19,6 +19,7 @@ export const staffTable = access.table("staff", {
   createdAt: instant("created_at").notNull(),
   createdBy: text("created_by").notNull(),
   disabledAt: instant("disabled_at"),
+  phone: text("phone"),
 });
 
 export const sessionsTable = access.table("sessions", {

@@ -33,6 +33,8 @@ export interface Staff {
   readonly language: Language;
   readonly createdAt: Date;
   readonly disabledAt: Date | null;
+  /** E.164; an agent who calls from it is known. */
+  readonly phone: string | null;
 }
 
 /** Who did what to which thing. `actor` is `actorOf(staff)` or the name of a part of the program, such as "system:seed". */
@@ -92,6 +94,10 @@ export interface Access {
   createStaff(tx: Tx, person: NewStaff): Promise<Staff>;
   /** Disables or enables a person and audits it; sessions of the disabled stop at once. Throws `NotFound`. */
   setStaffDisabled(tx: Tx, change: { staffId: StaffId; disabled: boolean; actor: string }): Promise<Staff>;
+  /** Gives a person a phone (E.164), or takes it away, and audits it. Throws `NotFound`, or `InvalidInput` when another has it. */
+  setStaffPhone(tx: Tx, change: { staffId: StaffId; phone: string | null; actor: string }): Promise<Staff>;
+  /** The agent who works here and has this phone. */
+  findAgentByPhone(tx: Tx, phone: string): Promise<Staff | undefined>;
   findStaff(ids: readonly StaffId[]): Promise<Staff[]>;
   /** Those of the actors (`actorOf`) who are staff and are not disabled. */
   findWorking(actors: readonly string[]): Promise<ReadonlySet<string>>;
@@ -212,6 +218,18 @@ export function makeAccess({
       await store.insertAudit(tx, entryOf(staffId, actor, disabled ? "staff.disable" : "staff.enable"), now);
       return staff;
     },
+    async setStaffPhone(tx, { staffId, phone, actor }) {
+      const staff = await store.setPhone(tx, staffId, phone);
+      if (staff === undefined) throw new NotFound("working member of staff");
+      if (staff === "taken") throw new InvalidInput("Another person has this phone.", "phone");
+      const action = phone === null ? "staff.take_phone" : "staff.give_phone";
+      await store.insertAudit(tx, entryOf(staffId, actor, action), clock.now());
+      return staff;
+    },
+    async findAgentByPhone(tx, phone) {
+      const staff = await store.findByPhone(tx, phone);
+      return staff?.role === "agent" ? staff : undefined;
+    },
     findStaff: (ids) => store.findManyById(db, ids),
     async findWorking(actors) {
       const ids = actors.flatMap((actor) => {
@@ -277,5 +295,6 @@ function parseNewStaff(person: NewStaff, id: StaffId, createdAt: Date): Staff {
     language: person.language,
     createdAt,
     disabledAt: null,
+    phone: null,
   };
 }

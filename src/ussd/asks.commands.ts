@@ -9,30 +9,33 @@ import {
 } from "../credit/credit.ts";
 import { countryOf, type Customers, type E164 } from "../customers/customers.ts";
 import type { Devices } from "../devices/devices.ts";
-import type { ContractId, MakeId } from "../kernel/ids.ts";
+import type { MakeId } from "../kernel/ids.ts";
 import { AMOUNT_MINOR_MAX } from "../kernel/money.ts";
 import { InvalidInput, NotAllowedNow } from "../kernel/refusal.ts";
-import { DAY_MS, HOUR_MS, type Clock } from "../kernel/time.ts";
+import { DAY_MS, HOUR_MS } from "../kernel/time.ts";
 import type { Intent, IntentOrder } from "../payments/payments.ts";
 import type { Tx } from "../platform/database.ts";
+import { makeAgentAsks, type AgentAsksDeps } from "./agent-asks.commands.ts";
 import { maskName, type KnownCaller } from "./callers.queries.ts";
 import { countOnce } from "./counts.store.ts";
 import type { Answer, Ask, RefusalCode } from "./dialogue/asks.ts";
 import type { Payee, Session } from "./dialogue/place.ts";
-import type { Pins } from "./pins.commands.ts";
-import { insertWish, wishNumber, type NewWish } from "./wishes.store.ts";
+import { makeIdentityAsks, type IdentityAsksDeps } from "./identity-asks.commands.ts";
+import { CONTRACT_ACTS_A_DAY } from "./limits.ts";
+import { insertQuote, latestQuote } from "./quotes.store.ts";
+import { makeWishes, type WishesDeps } from "./wishes.commands.ts";
 
-export interface AsksDeps {
-  readonly clock: Clock;
+export interface AsksDeps extends AgentAsksDeps, IdentityAsksDeps, WishesDeps {
   readonly makeId: MakeId;
   readonly credit: Pick<
     Credit,
     "find" | "findByAccountNumber" | "plans" | "latestTokens" | "allocations" | "lendable" | "lend"
-  >;
-  readonly customers: Pick<Customers, "require" | "parsePhone" | "setLanguage" | "setConsent">;
-  readonly devices: Pick<Devices, "tokensByCause">;
+  > &
+    AgentAsksDeps["credit"];
+  readonly customers: Pick<Customers, "require" | "parsePhone" | "setLanguage" | "setConsent"> &
+    AgentAsksDeps["customers"];
+  readonly devices: Pick<Devices, "tokensByCause"> & AgentAsksDeps["devices"];
   readonly intents: { request(tx: Tx, order: IntentOrder): Promise<{ readonly intent: Intent }> };
-  readonly pins: Pins;
 }
 
 /** Who asks, in which conversation and at which hop; the key makes each act one. */
@@ -49,6 +52,9 @@ const DONE: Answer = { kind: "done" };
 /** Carries out what the dialogue asks for, in the transaction of its hop. */
 export function makeAsks(deps: AsksDeps): { answer(tx: Tx, ask: Ask, asking: Asking): Promise<Answer> } {
   const { clock, credit, customers } = deps;
+  const agentAsks = makeAgentAsks({ ...deps, payeeOf: maskedPayee });
+  const { wish, reportFault } = makeWishes(deps);
+  const identity = makeIdentityAsks({ ...deps, wish });
 
   async function answer(tx: Tx, ask: Ask, asking: Asking): Promise<Answer> {
     const { caller, key } = asking;
@@ -72,16 +78,15 @@ export function makeAsks(deps: AsksDeps): { answer(tx: Tx, ask: Ask, asking: Ask
       case "loan_offer":
         return await own(caller, ask.contractId, (contract) => loanOffer(tx, contract));
       case "borrow":
-        return await own(caller, ask.contractId, (contract) => borrow(tx, contract, { days: ask.days, asking }));
+        return await own(caller, ask.contractId, (contract) =>
+          limited(tx, contract, () => borrow(tx, contract, { days: ask.days, asking })),
+        );
       case "pay_off_quote":
-        return await own(caller, ask.contractId, (contract) => payOffQuote(tx, contract, key));
+        return await own(caller, ask.contractId, (contract) =>
+          limited(tx, contract, () => payOffQuote(tx, contract, key)),
+        );
       case "report_fault":
-        return await wish(tx, asking, {
-          kind: "fault",
-          contractId: ask.contractId as ContractId,
-          category: ask.fault,
-          detail: { note: ask.note },
-        });
+        return await own(caller, ask.contractId, (contract) => reportFault(tx, contract, { ask, asking }));
       case "call_me":
         return await wish(tx, asking, { kind: "call", detail: { note: ask.note } });
       case "lead":
@@ -106,14 +111,20 @@ export function makeAsks(deps: AsksDeps): { answer(tx: Tx, ask: Ask, asking: Ask
         await customers.setConsent(tx, caller.customer.id, { which: ask.which, isGiven: ask.isWanted });
         return DONE;
       case "check_pin":
-        if (caller.customer === undefined) return refused("not_now");
-        return pinAnswer(await deps.pins.check(tx, caller.customer.id, ask.pin), DONE);
+        return await identity.checkPin(tx, ask, asking);
       case "set_pin":
-        if (caller.customer === undefined) return refused("not_now");
-        await deps.pins.set(tx, caller.customer.id, ask.pin);
-        return DONE;
+        return await identity.setPin(tx, ask, asking);
       case "identify":
-        return await identify(tx, ask, asking);
+        return await identity.identify(tx, ask, asking);
+      case "register_customer":
+      case "find_buyers":
+      case "find_stock":
+      case "sell":
+      case "find_to_collect":
+      case "collect_cash":
+      case "hand_over":
+      case "look_up":
+        return await agentAsks.answer(tx, ask, asking);
     }
   }
 
@@ -137,12 +148,22 @@ export function makeAsks(deps: AsksDeps): { answer(tx: Tx, ask: Ask, asking: Ask
     return { kind: "payee", payee: await payeeOf(tx, contract, caller) };
   }
 
-  async function payeeOf(tx: Tx, contract: Contract, { contracts }: KnownCaller): Promise<Payee> {
+  async function maskedPayee(tx: Tx, contract: Contract): Promise<Payee> {
     const holder = await customers.require(tx, contract.customerId);
+    return await payeeNamed(tx, contract, maskName(holder.name));
+  }
+
+  async function payeeOf(tx: Tx, contract: Contract, { contracts }: KnownCaller): Promise<Payee> {
+    if (!contracts.has(contract.id)) return await maskedPayee(tx, contract);
+    const holder = await customers.require(tx, contract.customerId);
+    return await payeeNamed(tx, contract, holder.name);
+  }
+
+  async function payeeNamed(tx: Tx, contract: Contract, name: string): Promise<Payee> {
     const version = (await credit.plans.versions(tx, [contract.planVersionId])).get(contract.planVersionId);
     return {
       account: formatAccountNumber(contract.accountNumber),
-      name: contracts.has(contract.id) ? holder.name : maskName(holder.name),
+      name,
       currency: contract.currency,
       minimumMinor: (version?.minimumPaymentMinor ?? 0n).toString(),
       dayPriceMinor: (version === undefined ? 0n : dayPriceMinor(version)).toString(),
@@ -165,20 +186,28 @@ export function makeAsks(deps: AsksDeps): { answer(tx: Tx, ask: Ask, asking: Ask
     // A prompt on somebody's phone is a nuisance: whoever sends them at random is stopped.
     const asked = await countOnce(tx, { key: `request_payment:${caller.phone}`, now: clock.now(), windowMs: HOUR_MS });
     if (asked > PROMPTS_AN_HOUR) return refused("too_often");
-    try {
-      await deps.intents.request(tx, {
-        reference: account,
-        phone,
-        country,
-        amount: { minor, currency: contract.currency },
-        actor: `customer:${caller.customer?.id ?? "unknown"}`,
-        through,
-      });
-    } catch (error) {
-      if (error instanceof NotAllowedNow) return refused("no_rail");
-      throw error;
-    }
-    return DONE;
+    return await limited(tx, contract, async () => {
+      try {
+        await deps.intents.request(tx, {
+          reference: account,
+          phone,
+          country,
+          amount: { minor, currency: contract.currency },
+          actor: `customer:${caller.customer?.id ?? "unknown"}`,
+          through,
+        });
+      } catch (error) {
+        if (error instanceof NotAllowedNow) return refused("no_rail");
+        throw error;
+      }
+      return DONE;
+    });
+  }
+
+  /** So much is done with one contract in a day, from whatever phones. */
+  async function limited(tx: Tx, { id }: Contract, act: () => Promise<Answer>): Promise<Answer> {
+    const done = await countOnce(tx, { key: `acts:${id}`, now: clock.now(), windowMs: DAY_MS });
+    return done > CONTRACT_ACTS_A_DAY ? refused("too_often") : await act();
   }
 
   async function payments(tx: Tx, contract: Contract): Promise<Answer> {
@@ -227,6 +256,22 @@ export function makeAsks(deps: AsksDeps): { answer(tx: Tx, ask: Ask, asking: Ask
   async function payOffQuote(tx: Tx, contract: Contract, key: string): Promise<Answer> {
     if (contract.state !== "active" || contract.outstandingMinor === null) return refused("nothing_owed");
     const left = contract.outstandingMinor - contract.carriedMinor + contract.debtMinor;
+    if (left <= 0n) return refused("nothing_owed");
+    const now = clock.now();
+    const last = await latestQuote(tx, contract.id);
+    // What was promised stands until it runs out, unless something was paid or borrowed since.
+    const stands = last !== undefined && last.expiresAt >= now && last.amountMinor === left;
+    const kept = stands
+      ? last
+      : {
+          id: deps.makeId<"Quote">(),
+          contractId: contract.id,
+          amountMinor: left,
+          currency: contract.currency,
+          quotedAt: now,
+          expiresAt: new Date(now.getTime() + QUOTE_MS),
+        };
+    if (!stands) await insertQuote(tx, kept, key);
     const holder = await customers.require(tx, contract.customerId);
     const account = formatAccountNumber(contract.accountNumber);
     const amountMinor = left.toString();
@@ -237,56 +282,10 @@ export function makeAsks(deps: AsksDeps): { answer(tx: Tx, ask: Ask, asking: Ask
       minimumMinor: amountMinor,
       dayPriceMinor: amountMinor,
     };
-    const expiresAtMs = clock.now().getTime() + QUOTE_MS;
-    const quote = { id: key, amountMinor, currency: contract.currency, expiresAtMs, payee };
+    const isAnew = last !== undefined && last.expiresAt < now;
+    const expiresAtMs = kept.expiresAt.getTime();
+    const quote = { id: kept.id, amountMinor, currency: contract.currency, expiresAtMs, payee, isAnew };
     return { kind: "quote", contractId: contract.id, quote };
-  }
-
-  async function wish(
-    tx: Tx,
-    { caller, session, key }: Asking,
-    {
-      kind,
-      contractId,
-      category,
-      detail,
-    }: Pick<NewWish, "kind" | "detail"> & Partial<Pick<NewWish, "contractId" | "category">>,
-  ): Promise<Answer> {
-    const now = clock.now();
-    const today = await countOnce(tx, { key: `${kind}:${caller.phone}`, now, windowMs: DAY_MS });
-    if (today > WISHES_A_DAY) return refused("too_often");
-    if (contractId !== undefined && !caller.contracts.has(contractId)) return refused("account_unknown");
-    const kept = Object.fromEntries(
-      Object.entries(detail).map(([name, text]) => [name, text.slice(0, NOTE_CHARACTERS_MAX)]),
-    );
-    const number = await insertWish(tx, {
-      id: deps.makeId<"Wish">(),
-      key,
-      kind,
-      phone: caller.phone,
-      customerId: caller.customer?.id,
-      contractId,
-      category,
-      detail: kept,
-      language: session.language,
-      at: now,
-    });
-    return { kind: "done", number: wishNumber(number) };
-  }
-
-  /** The same answer for an account that nobody has and for a wrong PIN: a stranger learns neither. */
-  async function identify(
-    tx: Tx,
-    { account, pin }: Extract<Ask, { kind: "identify" }>,
-    { caller }: Asking,
-  ): Promise<Answer> {
-    const tried = await countOnce(tx, { key: `identify:${caller.phone}`, now: clock.now(), windowMs: DAY_MS });
-    if (tried > IDENTITIES_A_DAY) return refused("pin_locked");
-    const number = parseAccountNumber(account);
-    const contract = number === undefined ? undefined : await credit.findByAccountNumber(tx, number);
-    if (contract === undefined) return refused("pin_wrong");
-    const verdict = await deps.pins.check(tx, contract.customerId, pin);
-    return pinAnswer(verdict === "unset" ? "wrong" : verdict, { kind: "person", customerId: contract.customerId });
   }
 
   function phoneOf(text: string, callerPhone: E164): E164 | undefined {
@@ -304,10 +303,7 @@ export function makeAsks(deps: AsksDeps): { answer(tx: Tx, ask: Ask, asking: Ask
 /** Enough for a shop that pays for its neighbours, too few to go through all account numbers. */
 const ACCOUNTS_AN_HOUR = 20;
 const PROMPTS_AN_HOUR = 10;
-const WISHES_A_DAY = 5;
-const IDENTITIES_A_DAY = 10;
 const PAYMENTS_LISTED = 5;
-const NOTE_CHARACTERS_MAX = 300;
 const QUOTE_MS = DAY_MS;
 
 const LOAN_REFUSALS: Readonly<Record<LoanRefusal, RefusalCode>> = {
@@ -322,9 +318,4 @@ function tokensAnswer(contract: Contract, tokens: readonly { readonly digits: st
   if (tokens.length === 0) return refused("no_tokens");
   const account = formatAccountNumber(contract.accountNumber);
   return { kind: "tokens", account, tokens: tokens.map(({ digits }) => digits.replace(/\B(?=(\d{3})+$)/g, " ")) };
-}
-
-function pinAnswer(verdict: "right" | "wrong" | "locked" | "unset", right: Answer): Answer {
-  if (verdict === "right") return right;
-  return refused(verdict === "locked" ? "pin_locked" : "pin_wrong");
 }

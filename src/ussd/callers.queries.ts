@@ -1,11 +1,12 @@
 import { sql } from "drizzle-orm";
 import { dayPriceMinor, formatAccountNumber, type Contract, type Credit, type PlanVersion } from "../credit/credit.ts";
 import type { Customer, Customers, E164 } from "../customers/customers.ts";
-import type { CustomerId } from "../kernel/ids.ts";
+import type { CustomerId, StaffId } from "../kernel/ids.ts";
 import { least } from "../kernel/money.ts";
-import { DAY_MS, type Clock } from "../kernel/time.ts";
+import { DAY_MS, MINUTE_MS, type Clock } from "../kernel/time.ts";
+import type { AgentCash } from "../payments/payments.ts";
 import type { Tx } from "../platform/database.ts";
-import type { ContractFacts, Facts } from "./dialogue/facts.ts";
+import type { AgentFacts, ContractFacts, Facts } from "./dialogue/facts.ts";
 import type { Session } from "./dialogue/place.ts";
 import { whoHasPin } from "./pins.store.ts";
 import { LANGUAGES, type Language } from "../kernel/language.ts";
@@ -18,12 +19,25 @@ export interface KnownCaller {
   /** Who acts: of a family that shares a phone, the one who registered first. */
   readonly customer: Customer | undefined;
   readonly contracts: ReadonlyMap<string, Contract>;
+  /** Set where the phone is an agent's. */
+  readonly agent: Agent | undefined;
+}
+
+/** Somebody who works here and calls from the phone that they were given. */
+export interface Agent {
+  readonly id: StaffId;
+  /** For `actor` columns. */
+  readonly actor: string;
+  readonly name: string;
+  readonly area: string;
+  readonly language: Language;
 }
 
 /** Whoever has more talks to a person. */
 const CONTRACTS_MAX = 20;
 const TICKETS_MAX = 3;
 const NAME_CHARACTERS_MAX = 16;
+const AGENT_PROVEN_MS = 15 * MINUTE_MS;
 
 export interface CallersDeps {
   readonly clock: Clock;
@@ -33,6 +47,9 @@ export interface CallersDeps {
   readonly credit: Pick<Credit, "list" | "plans">;
   /** The number that payments of a currency are sent to by hand. */
   readonly paybillOf: (currency: string) => string | undefined;
+  /** The agent who has this phone. */
+  readonly findAgent: (tx: Tx, phone: E164) => Promise<Agent | undefined>;
+  readonly cash: Pick<AgentCash, "standingsOf">;
 }
 
 /** Looks a caller up, in one reading for the whole hop. */
@@ -51,10 +68,15 @@ export async function findCaller(
   ]);
   const names = new Map(people.map(({ id, name }) => [id, shortName(name)]));
   const now = deps.clock.now();
-  const hasPin = customer !== undefined && (await whoHasPin(tx, [customer.id])).has(customer.id);
+  const agent = await deps.findAgent(tx, phone);
+  const withPin = await whoHasPin(tx, [
+    ...(customer === undefined ? [] : [{ kind: "customer" as const, id: customer.id }]),
+    ...(agent === undefined ? [] : [{ kind: "staff" as const, id: agent.id }]),
+  ]);
   return {
     phone,
     customer,
+    agent,
     contracts: new Map(contracts.map((contract) => [contract.id, contract])),
     facts: {
       nowMs: now.getTime(),
@@ -63,8 +85,9 @@ export async function findCaller(
       caller: {
         phone,
         name: customer === undefined ? undefined : shortName(customer.name),
-        language: session?.language ?? customer?.language ?? (await languageOf(tx, phone)) ?? deps.language,
-        hasPin,
+        language:
+          session?.language ?? customer?.language ?? (await languageOf(tx, phone)) ?? agent?.language ?? deps.language,
+        hasPin: customer !== undefined && withPin.has(customer.id),
         takesService: (customer?.serviceConsentAt ?? null) !== null,
         takesMarketing: (customer?.marketingConsentAt ?? null) !== null,
       },
@@ -80,8 +103,50 @@ export async function findCaller(
           }),
         ),
       tickets: await openFaults(tx, phone, TICKETS_MAX),
+      agent:
+        agent === undefined
+          ? undefined
+          : {
+              name: shortName(agent.name),
+              hasPin: withPin.has(agent.id),
+              isProven: isFresh(session?.agentProvenAtMs, now),
+              inHand: await inHandOf(tx, agent, deps),
+            },
     },
   };
+}
+
+function isFresh(provenAtMs: number | undefined, now: Date): boolean {
+  return provenAtMs !== undefined && now.getTime() - provenAtMs < AGENT_PROVEN_MS;
+}
+
+/** What is not offered to the office yet. */
+async function inHandOf(tx: Tx, { id }: Agent, { cash }: CallersDeps): Promise<AgentFacts["inHand"]> {
+  const standings = await cash.standingsOf(tx, id);
+  return standings
+    .map(({ currency, heldMinor, offeredMinor }) => ({ currency, minor: heldMinor - offeredMinor }))
+    .filter(({ minor }) => minor > 0n)
+    .map(({ currency, minor }) => ({ currency, minor: minor.toString() }));
+}
+
+/** One contract as an agent looks it up. */
+export async function lookUpOf(
+  tx: Tx,
+  contract: Contract,
+  {
+    credit,
+    customers,
+    paybillOf,
+    now,
+  }: Pick<CallersDeps, "paybillOf"> & {
+    credit: Pick<Credit, "plans">;
+    customers: Pick<Customers, "require">;
+    now: Date;
+  },
+): Promise<ContractFacts> {
+  const { name } = await customers.require(tx, contract.customerId);
+  const version = (await credit.plans.versions(tx, [contract.planVersionId])).get(contract.planVersionId);
+  return factsOf(contract, { holder: shortName(name), version, now, paybill: paybillOf(contract.currency) });
 }
 
 async function peopleOf(

@@ -1,15 +1,20 @@
 import type { E164 } from "../customers/customers.ts";
-import { MINUTE_MS, type Clock } from "../kernel/time.ts";
+import { HOUR_MS, MINUTE_MS, type Clock } from "../kernel/time.ts";
 import type { Intent } from "../payments/payments.ts";
 import type { Db, Tx } from "../platform/database.ts";
 import { makeAsks, type AsksDeps } from "./asks.commands.ts";
 import { findCaller, type CallersDeps, type KnownCaller } from "./callers.queries.ts";
 import { MORE_KEY, renderUssd } from "./channels/render-ussd.ts";
 import { readHop } from "./channels/ussd-hop.ts";
+import { countOnce } from "./counts.store.ts";
 import { ACTS } from "./dialogue/asks.ts";
 import { hear, openSession, resume, show, ways, type Step } from "./dialogue/dialogue.ts";
+import { line } from "./dialogue/moves.ts";
 import type { Session } from "./dialogue/place.ts";
+import type { Screen } from "./dialogue/screen.ts";
+import { isTooFast, SESSIONS_AN_HOUR } from "./limits.ts";
 import type { TalkSeal } from "./sessions/sealing.ts";
+import type { SimSwaps } from "./sim-swap.commands.ts";
 import { lockSession, saveSession, type SessionKey, type StoredSession } from "./sessions/sessions.store.ts";
 
 /** One hop of a USSD session, as its gateway told it. */
@@ -49,8 +54,10 @@ const ASKS_MAX = 5;
 export function makeTalk({
   db,
   seal,
-  ...deps
-}: { db: Db; clock: Clock; seal: TalkSeal } & CallersDeps & AsksDeps): Talk {
+  simSwaps,
+  ...rest
+}: { db: Db; clock: Clock; seal: TalkSeal; simSwaps: SimSwaps } & CallersDeps & AsksDeps): Talk {
+  const deps = { ...rest, simSwaps };
   const { clock } = deps;
   const asks = makeAsks(deps);
 
@@ -75,7 +82,8 @@ export function makeTalk({
       const inputs = reading.kind === "said" ? reading.inputs : [];
       // Acts are named by it in the books: no phone number may be read there.
       const name = `ussd:${seal.mark(bound)}`;
-      const talked = await talk(tx, { stored, before, inputs, phone, key: name });
+      const isTooMuch = await isBeyondLimits(tx, { stored, phone, now });
+      const talked = isTooMuch ? stopped(stored) : await talk(tx, { stored, before, inputs, phone, key: name });
       await saveSession(tx, key, {
         state: talked.session,
         hops: reading.memory,
@@ -91,10 +99,27 @@ export function makeTalk({
     });
   }
 
-  async function talk(
-    tx: Tx,
-    { stored, before, inputs, phone, key }: Hearing,
-  ): Promise<{ session: Session; shown: Shown; screen: string; outcome: string | undefined }> {
+  /** A kind word and the end, without looking anybody up. */
+  function stopped(stored: StoredSession | undefined): Talked {
+    const language = stored?.state.language ?? deps.language;
+    const session = stored?.state ?? {
+      language,
+      trail: [{ at: "home" }],
+      isProven: false,
+      provenCustomerId: undefined,
+    };
+    const screen: Screen = {
+      at: "end",
+      lines: [line("refused.too_often")],
+      choices: [],
+      takes: "nothing",
+      isBinding: false,
+    };
+    const [text = ""] = renderUssd(screen, { note: undefined, ways: [], language, zone: deps.zone }).pages;
+    return { session, shown: { text, rest: [], endsAfter: true, isEnd: true }, screen: "end", outcome: "refused" };
+  }
+
+  async function talk(tx: Tx, { stored, before, inputs, phone, key }: Hearing): Promise<Talked> {
     // The next page of what was said already needs nothing of the dialogue.
     const [only, ...others] = inputs;
     if (stored !== undefined && before !== undefined && before.rest.length > 0 && others.length === 0) {
@@ -144,7 +169,25 @@ export function makeTalk({
     return { text, rest, endsAfter, isEnd: endsAfter && rest.length === 0 };
   }
 
-  return { answerUssd };
+  // The network may be asked about a SIM card before a hop begins anew, never in the middle of it.
+  return { answerUssd: (hop) => simSwaps.askingFirst(() => answerUssd(hop)) };
+}
+
+interface Talked {
+  readonly session: Session;
+  readonly shown: Shown;
+  readonly screen: string;
+  readonly outcome: string | undefined;
+}
+
+/** Whether a session goes faster, or a number dials more often, than any person does. */
+async function isBeyondLimits(
+  tx: Tx,
+  { stored, phone, now }: { stored: StoredSession | undefined; phone: E164; now: Date },
+): Promise<boolean> {
+  if (stored !== undefined)
+    return isTooFast({ hopCount: stored.hopCount, ageMs: now.getTime() - stored.startedAt.getTime() });
+  return (await countOnce(tx, { key: `sessions:${phone}`, now, windowMs: HOUR_MS })) > SESSIONS_AN_HOUR;
 }
 
 const THROUGH: Intent["askedThrough"] = "ussd";

@@ -1,4 +1,8 @@
 /** Talking with customers: one dialogue, whatever they hold in their hand. */
-export { makePins, type Pins } from "./pins.commands.ts";
+export { makePins, type PinOwner, type Pins } from "./pins.commands.ts";
+export { makeSimSwapClient } from "./sim-swap.client.ts";
+export { makeSimSwaps, type SimSwaps } from "./sim-swap.commands.ts";
 export { makeTalkSeal, type TalkSeal } from "./sessions/sealing.ts";
+export type { Agent } from "./callers.queries.ts";
+export type { DeviceReadings, TellTicket } from "./wishes.store.ts";
 export { makeTalk, type Talk, type UssdAnswer, type UssdHop } from "./talk.commands.ts";

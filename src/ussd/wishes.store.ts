@@ -16,17 +16,37 @@ export interface NewWish {
   readonly contractId: ContractId | undefined;
   readonly category: string | undefined;
   readonly detail: Readonly<Record<string, string>>;
+  /** Which agents see it; undefined: the office only. */
+  readonly area: string | undefined;
+  readonly readings: DeviceReadings | undefined;
   readonly language: Language;
   readonly at: Date;
 }
+
+/** What a device told last, in words and numbers of telemetry. */
+export type DeviceReadings = Readonly<Record<string, string | number | boolean>>;
+
+/** Writes to whoever asked how it stands. The same key twice is one message. */
+export type TellTicket = (
+  tx: Tx,
+  news: {
+    readonly key: string;
+    readonly template: "ticket_opened" | "ticket_in_work" | "ticket_done";
+    readonly phone: string;
+    readonly language: Language;
+    /** As told before: "R-1042". */
+    readonly number: string;
+  },
+) => Promise<void>;
 
 /** Writes a wish down, once a key; answers its number. */
 export async function insertWish(tx: Tx, wish: NewWish): Promise<number> {
   const at = sql`${wish.at.toISOString()}::timestamptz`;
   const [row] = await tx.execute<{ number: number }>(sql`
-    insert into ussd.wishes (id, key, kind, phone, customer_id, contract_id, category, detail, language, opened_at, state_at)
+    insert into ussd.wishes (id, key, kind, phone, customer_id, contract_id, category, detail, area, readings, language, opened_at, state_at)
     values (${wish.id}::uuid, ${wish.key}, ${wish.kind}, ${wish.phone}, ${wish.customerId ?? null}::uuid, ${wish.contractId ?? null}::uuid,
-      ${wish.category ?? null}, ${JSON.stringify(wish.detail)}::jsonb, ${wish.language}, ${at}, ${at})
+      ${wish.category ?? null}, ${JSON.stringify(wish.detail)}::jsonb, ${wish.area ?? null},
+      ${wish.readings === undefined ? null : JSON.stringify(wish.readings)}::jsonb, ${wish.language}, ${at}, ${at})
     on conflict (key) do update set key = excluded.key returning number`);
   if (row === undefined) throw new Error("Bug: a wish was not written.");
   return row.number;

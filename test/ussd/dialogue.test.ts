@@ -76,7 +76,14 @@ describe("every screen that anybody can reach", () => {
 });
 
 describe("texts", () => {
-  const same = new Set<TextId>(["language.name", "contract.choice", "payment.choice", "fault.panel"]);
+  const same = new Set<TextId>([
+    "language.name",
+    "contract.choice",
+    "payment.choice",
+    "fault.panel",
+    "agent.home",
+    "agent.plan",
+  ]);
   test.each(COMPLETE_LANGUAGES)("%s has every text, none of them left in English", (language) => {
     const ids = Object.keys(TEXTS.en) as TextId[];
     const isLacking = (id: TextId): boolean =>

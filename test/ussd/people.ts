@@ -59,6 +59,24 @@ export const PEOPLE: Readonly<Record<string, Facts>> = {
     })),
   },
   "known person without a contract": { ...base, contracts: [] },
+  "agent who is no customer, with cash in two currencies": {
+    ...base,
+    caller: { ...base.caller, name: undefined, hasPin: false },
+    contracts: [],
+    agent: {
+      name: LONG_NAME,
+      hasPin: true,
+      isProven: false,
+      inHand: [
+        { currency: "KES", minor: "123456700" },
+        { currency: "UGX", minor: "9000000" },
+      ],
+    },
+  },
+  "agent who is a customer, without a PIN and without cash": {
+    ...base,
+    agent: { name: "Asha", hasPin: false, isProven: false, inHand: [] },
+  },
   stranger: { ...base, caller: { ...base.caller, name: undefined, hasPin: false }, contracts: [] },
 };
 
@@ -127,13 +145,26 @@ export function answersOf(ask: Ask): readonly Answer[] {
         {
           kind: "quote",
           contractId: ask.contractId,
-          quote: { id: "q", amountMinor: "1234567800", currency: "KES", expiresAtMs: NOW, payee: PAYEE },
+          quote: { id: "q", amountMinor: "1234567800", currency: "KES", expiresAtMs: NOW, payee: PAYEE, isAnew: false },
+        },
+        {
+          kind: "quote",
+          contractId: ask.contractId,
+          quote: {
+            id: "q",
+            amountMinor: "1234567800",
+            currency: "KES",
+            expiresAtMs: NOW - 1,
+            payee: PAYEE,
+            isAnew: true,
+          },
         },
         refused("nothing_owed"),
       ];
     case "check_pin":
-    case "set_pin":
       return [done, refused("pin_wrong"), refused("pin_locked")];
+    case "set_pin":
+      return [done, refused("sim_swapped"), refused("not_now")];
     case "identify":
       return [{ kind: "person", customerId: "p" }, refused("pin_wrong"), refused("pin_locked")];
     case "set_language":
@@ -147,5 +178,48 @@ export function answersOf(ask: Ask): readonly Answer[] {
     case "set_messages":
     case "lead":
       return [done, refused("too_often")];
+    case "register_customer":
+      return [done, refused("not_accepted")];
+    case "find_buyers":
+      return [
+        { kind: "buyers", buyers: buyers(1), plans: plans(9) },
+        { kind: "buyers", buyers: buyers(5), plans: plans(1) },
+        refused("customer_unknown"),
+        refused("no_plans"),
+      ];
+    case "find_stock":
+      return [{ kind: "stock", serial: "SHS-2026-0123456789" }, refused("not_in_stock")];
+    case "sell":
+      return [{ kind: "sold", account: "PG-10000009" }, refused("not_accepted"), refused("customer_unknown")];
+    case "find_to_collect":
+      return [{ kind: "payee", payee: PAYEE }, refused("account_unknown"), refused("account_ended")];
+    case "collect_cash":
+      return [
+        { kind: "cash", number: "C-100-10017-3", isWaiting: false },
+        { kind: "cash", number: "C-100-10017-3", isWaiting: true },
+        refused("not_accepted"),
+      ];
+    case "hand_over":
+      return [done, refused("more_than_in_hand")];
+    case "look_up":
+      return [
+        { kind: "found", contracts: [found(1)] },
+        { kind: "found", contracts: [1, 2, 3, 4, 5].map(found) },
+        refused("nothing_found"),
+        refused("too_often"),
+      ];
   }
 }
+
+const buyers = (count: number) =>
+  Array.from({ length: count }, (_, at) => ({ id: `p${String(at)}`, name: "Wilhelmina Nyambura Kama" }));
+const plans = (count: number) =>
+  Array.from({ length: count }, (_, at) => ({
+    code: `plan-${String(at)}`,
+    name: "Home 60 with radio and t",
+    price: "KES 1,234,567",
+  }));
+const found = (number: number) => ({
+  ...contract(number),
+  lastPayment: number === 1 ? undefined : { amountMinor: "123456700", paidAtMs: NOW },
+});

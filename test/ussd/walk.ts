@@ -34,7 +34,14 @@ export function* walk(
   const queue: Exclude<Step, { kind: "ask" }>[] = [];
   const push = (step: Exclude<Step, { kind: "ask" }>): void => {
     const { trail, isProven, language } = step.session;
-    const key = JSON.stringify([trail.map(({ at }) => at), isProven, language, step.screen.lines, step.screen.choices]);
+    const key = JSON.stringify([
+      trail.map(({ at }) => at),
+      isProven,
+      step.session.agentProvenAtMs,
+      language,
+      step.screen.lines,
+      step.screen.choices,
+    ]);
     if (step.kind === "end" || trail.length > DEPTH_MAX || seen.has(key)) return;
     seen.add(key);
     queue.push(step);
@@ -63,7 +70,8 @@ export function* walk(
 }
 
 function factsFor(facts: Facts, session: Session): Facts {
-  return { ...facts, isProven: session.isProven, caller: { ...facts.caller, language: session.language } };
+  const agent = facts.agent && { ...facts.agent, isProven: session.agentProvenAtMs !== undefined };
+  return { ...facts, agent, isProven: session.isProven, caller: { ...facts.caller, language: session.language } };
 }
 
 function* follow(so: Omit<Walked, "step">, step: Step, answersOf: AnswersOf): Generator<Walked> {

@@ -1,5 +1,15 @@
 import type { Language } from "../../kernel/language.ts";
-import type { Fault, LoanOffer, Payee, PaymentRow, PayOffQuote } from "./place.ts";
+import type {
+  Buyer,
+  Fault,
+  FoundContract,
+  LoanOffer,
+  Payee,
+  PaymentRow,
+  PayOffQuote,
+  PinWhose,
+  PlanOffer,
+} from "./place.ts";
 
 /**
  * What the dialogue wants of the house. `acts` are done once however often a hop comes: whoever carries them out keys them
@@ -19,11 +29,29 @@ export type Ask =
   | { readonly kind: "refer"; readonly phone: string }
   | { readonly kind: "set_language"; readonly language: Language }
   | { readonly kind: "set_messages"; readonly which: "service" | "marketing"; readonly isWanted: boolean }
-  | { readonly kind: "check_pin"; readonly pin: string }
-  | { readonly kind: "set_pin"; readonly pin: string }
+  | { readonly kind: "check_pin"; readonly whose: PinWhose; readonly pin: string }
+  | { readonly kind: "set_pin"; readonly whose: PinWhose; readonly pin: string }
   | { readonly kind: "identify"; readonly account: string; readonly pin: string }
   | { readonly kind: "lead"; readonly name: string; readonly place: string }
-  | { readonly kind: "parse_phone"; readonly text: string };
+  | { readonly kind: "parse_phone"; readonly text: string }
+  | AgentAsk;
+
+/** What only agents may ask, and only in their own area. */
+export type AgentAsk =
+  | {
+      readonly kind: "register_customer";
+      readonly name: string;
+      readonly phone: string;
+      readonly language: Language;
+      readonly takesService: boolean;
+    }
+  | { readonly kind: "find_buyers"; readonly phone: string }
+  | { readonly kind: "find_stock"; readonly serial: string }
+  | { readonly kind: "sell"; readonly customerId: string; readonly planCode: string; readonly serial: string }
+  | { readonly kind: "find_to_collect"; readonly text: string }
+  | { readonly kind: "collect_cash"; readonly account: string; readonly amountMinor: string }
+  | { readonly kind: "hand_over"; readonly amountMinor: string; readonly currency: string }
+  | { readonly kind: "look_up"; readonly text: string };
 
 export type AskKind = Ask["kind"];
 
@@ -41,6 +69,10 @@ export const ACTS: ReadonlySet<AskKind> = new Set([
   "set_pin",
   "identify",
   "lead",
+  "register_customer",
+  "sell",
+  "collect_cash",
+  "hand_over",
 ]);
 
 /** Why the house would not. Each has a text of its own. */
@@ -61,6 +93,13 @@ export const REFUSALS = [
   "pin_locked",
   "too_often",
   "not_now",
+  "sim_swapped",
+  "customer_unknown",
+  "no_plans",
+  "not_in_stock",
+  "more_than_in_hand",
+  "nothing_found",
+  "not_accepted",
 ] as const;
 export type RefusalCode = (typeof REFUSALS)[number];
 
@@ -74,4 +113,9 @@ export type Answer =
   | { readonly kind: "quote"; readonly contractId: string; readonly quote: PayOffQuote }
   | { readonly kind: "phone"; readonly phone: string }
   | { readonly kind: "language"; readonly language: Language }
-  | { readonly kind: "person"; readonly customerId: string };
+  | { readonly kind: "person"; readonly customerId: string }
+  | { readonly kind: "buyers"; readonly buyers: readonly Buyer[]; readonly plans: readonly PlanOffer[] }
+  | { readonly kind: "stock"; readonly serial: string }
+  | { readonly kind: "sold"; readonly account: string }
+  | { readonly kind: "cash"; readonly number: string; readonly isWaiting: boolean }
+  | { readonly kind: "found"; readonly contracts: readonly FoundContract[] };

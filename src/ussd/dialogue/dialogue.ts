@@ -1,4 +1,5 @@
 import { accountHandlers } from "../services/account.ts";
+import { agentHandlers } from "../services/agent.ts";
 import { faultHandlers } from "../services/fault.ts";
 import { homeHandlers } from "../services/home.ts";
 import { identityHandlers } from "../services/identity.ts";
@@ -26,6 +27,7 @@ const HANDLERS: Handlers<Place["at"]> = {
   ...faultHandlers,
   ...settingsHandlers,
   ...identityHandlers,
+  ...agentHandlers,
 };
 
 /** No service goes deeper; a trail that would is cut in its middle, so that "home" still is home. */

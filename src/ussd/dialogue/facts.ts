@@ -12,6 +12,17 @@ export interface Facts {
   readonly contracts: readonly ContractFacts[];
   /** What the caller reported and is not settled, newest first. */
   readonly tickets: readonly TicketFacts[];
+  /** Set where the caller works here as an agent. */
+  readonly agent?: AgentFacts | undefined;
+}
+
+export interface AgentFacts {
+  readonly name: string;
+  readonly hasPin: boolean;
+  /** Whether the PIN was given in this conversation, not long ago. */
+  readonly isProven: boolean;
+  /** Cash that is not on its way to the office yet, by currency. Shown behind the PIN only. */
+  readonly inHand: readonly { readonly currency: string; readonly minor: string }[];
 }
 
 export interface Caller {

@@ -14,6 +14,10 @@ export const OUTCOMES = [
   "referred",
   "settled",
   "lead",
+  "registered",
+  "sold",
+  "collected",
+  "handed_over",
   "refused",
   "left",
 ] as const;

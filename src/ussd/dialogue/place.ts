@@ -1,4 +1,5 @@
 import type { Language } from "../../kernel/language.ts";
+import type { ContractFacts } from "./facts.ts";
 
 /** Whom a payment is for, as far as the payer may know. Amounts in minor units, as texts: a place is kept as JSON. */
 export interface Payee {
@@ -44,8 +45,49 @@ export type Place =
   | { readonly at: "identify_pin"; readonly account: string }
   | { readonly at: "lead_name" }
   | { readonly at: "lead_place"; readonly name: string }
-  | { readonly at: "pin"; readonly next: Place }
-  | { readonly at: "new_pin"; readonly next: Place };
+  | { readonly at: "pin"; readonly whose: PinWhose; readonly next: Place }
+  | { readonly at: "new_pin"; readonly whose: PinWhose; readonly next: Place }
+  /** The customers' first screen, for an agent who is a customer too. */
+  | { readonly at: "own_home" }
+  | { readonly at: "agent_more" }
+  | { readonly at: "agent_name" }
+  | { readonly at: "agent_phone"; readonly name: string }
+  | { readonly at: "agent_language"; readonly name: string; readonly phone: string }
+  | { readonly at: "agent_register"; readonly name: string; readonly phone: string; readonly language: Language }
+  | { readonly at: "agent_buyer" }
+  | { readonly at: "agent_buyers"; readonly buyers: readonly Buyer[]; readonly plans: readonly PlanOffer[] }
+  | { readonly at: "agent_plan"; readonly buyer: Buyer; readonly plans: readonly PlanOffer[]; readonly from: number }
+  | { readonly at: "agent_serial"; readonly buyer: Buyer; readonly plan: PlanOffer }
+  | { readonly at: "agent_sale"; readonly buyer: Buyer; readonly plan: PlanOffer; readonly serial: string }
+  | { readonly at: "agent_account" }
+  | { readonly at: "agent_cash"; readonly payee: Payee }
+  | { readonly at: "agent_cash_confirm"; readonly payee: Payee; readonly amountMinor: string }
+  | { readonly at: "agent_hand_over" }
+  | { readonly at: "agent_hand_over_confirm"; readonly amountMinor: string; readonly currency: string }
+  | { readonly at: "agent_hand_over_amount"; readonly currency: string }
+  | { readonly at: "agent_look_up" }
+  | { readonly at: "agent_found"; readonly contracts: readonly FoundContract[] };
+
+/** An agent who is a customer too has a PIN for each. */
+export type PinWhose = "customer" | "staff";
+
+/** To whom an agent sells. */
+export interface Buyer {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface PlanOffer {
+  readonly code: string;
+  readonly name: string;
+  /** As people read it: all of it, or what a day costs where there is no end. */
+  readonly price: string;
+}
+
+/** What an agent looked up. */
+export interface FoundContract extends ContractFacts {
+  readonly lastPayment: { readonly amountMinor: string; readonly paidAtMs: number } | undefined;
+}
 
 export interface PaymentRow {
   /** Names the payment where its tokens are asked for. */
@@ -69,6 +111,8 @@ export interface PayOffQuote {
   readonly currency: string;
   readonly expiresAtMs: number;
   readonly payee: Payee;
+  /** The one before it ran out unpaid. */
+  readonly isAnew: boolean;
 }
 
 /** One conversation. */
@@ -80,4 +124,6 @@ export interface Session {
   readonly isProven: boolean;
   /** Who an unknown number proved to be, by account number and PIN. */
   readonly provenCustomerId: string | undefined;
+  /** When an agent proved with a PIN who they are. It lasts a quarter of an hour: a chat has no end. */
+  readonly agentProvenAtMs?: number;
 }

@@ -47,6 +47,11 @@ export const accountHandlers: Handlers<"tokens" | "payments"> = {
         case "phone":
         case "language":
         case "person":
+        case "buyers":
+        case "stock":
+        case "sold":
+        case "cash":
+        case "found":
           return wrongAnswer({ contractId, ...place }, answer);
       }
     },

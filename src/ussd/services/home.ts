@@ -3,39 +3,23 @@ import type { ContractFacts, Facts } from "../dialogue/facts.ts";
 import { ask, end, go, line, notThere, refusal, wrongAnswer, type Handlers, type Move } from "../dialogue/moves.ts";
 import type { ContractAct, Place } from "../dialogue/place.ts";
 import { choicesOf, pick } from "../dialogue/listing.ts";
-import { menu } from "../dialogue/screen.ts";
+import { menu, type Screen } from "../dialogue/screen.ts";
 import type { Line } from "../texts/texts.ts";
 import { balanceOf, tokensTold } from "./account.ts";
+import { agentChose, agentHome } from "./agent.ts";
 import { payeeOf } from "./pay.ts";
 
 /** The first screens, and the choice among several contracts, which every service begins with. */
-export const homeHandlers: Handlers<"home" | "more" | "help" | "choose_contract"> = {
+export const homeHandlers: Handlers<"home" | "own_home" | "more" | "help" | "choose_contract"> = {
   home: {
-    show: (_place, facts) =>
-      isStranger(facts)
-        ? menu(
-            "home",
-            [line("home.stranger")],
-            [
-              { key: "1", label: line("choice.pay") },
-              { key: "2", label: line("choice.my_account") },
-              { key: "3", label: line("choice.get_system") },
-              { key: "4", label: line("choice.person") },
-              { key: "5", label: line("choice.language") },
-            ],
-          )
-        : menu(
-            "home",
-            [greeting(facts)],
-            [
-              { key: "1", label: line("choice.pay") },
-              { key: "2", label: line("choice.balance") },
-              { key: "3", label: line("choice.tokens") },
-              { key: "4", label: line("choice.help") },
-              { key: "5", label: line("choice.more") },
-            ],
-          ),
-    hear: (_place, said, facts) => (isStranger(facts) ? strangerChose(said) : customerChose(said, facts)),
+    show: (_place, facts) => (facts.agent === undefined ? ownHome("home", facts) : agentHome(facts.agent)),
+    hear: (_place, said, facts) => (facts.agent === undefined ? ownHomeChose(said, facts) : agentChose(said, facts)),
+    told: answered,
+  },
+
+  own_home: {
+    show: (_place, facts) => ownHome("own_home", facts),
+    hear: (_place, said, facts) => ownHomeChose(said, facts),
     told: answered,
   },
 
@@ -116,6 +100,36 @@ export const homeHandlers: Handlers<"home" | "more" | "help" | "choose_contract"
 /** Nobody whose number we know, and nobody who proved an account. */
 function isStranger({ caller, contracts }: Facts): boolean {
   return caller.name === undefined && contracts.length === 0;
+}
+
+function ownHome(at: "home" | "own_home", facts: Facts): Screen {
+  return isStranger(facts)
+    ? menu(
+        at,
+        [line("home.stranger")],
+        [
+          { key: "1", label: line("choice.pay") },
+          { key: "2", label: line("choice.my_account") },
+          { key: "3", label: line("choice.get_system") },
+          { key: "4", label: line("choice.person") },
+          { key: "5", label: line("choice.language") },
+        ],
+      )
+    : menu(
+        at,
+        [greeting(facts)],
+        [
+          { key: "1", label: line("choice.pay") },
+          { key: "2", label: line("choice.balance") },
+          { key: "3", label: line("choice.tokens") },
+          { key: "4", label: line("choice.help") },
+          { key: "5", label: line("choice.more") },
+        ],
+      );
+}
+
+function ownHomeChose(said: string, facts: Facts): Move {
+  return isStranger(facts) ? strangerChose(said) : customerChose(said, facts);
 }
 
 /** The days left are the first thing that anybody wants to know. */
@@ -210,6 +224,11 @@ function answered(place: Place, answer: Answer): Move {
     case "phone":
     case "language":
     case "person":
+    case "buyers":
+    case "stock":
+    case "sold":
+    case "cash":
+    case "found":
       return wrongAnswer(place, answer);
   }
 }

@@ -11,7 +11,7 @@ import {
   type Handlers,
   type Move,
 } from "../dialogue/moves.ts";
-import type { Place } from "../dialogue/place.ts";
+import type { PinWhose, Place, Session } from "../dialogue/place.ts";
 import { question } from "../dialogue/screen.ts";
 
 /** Who is calling: a PIN before what binds, an account number and PIN from a strange phone, and newcomers. */
@@ -20,28 +20,28 @@ export const identityHandlers: Handlers<
 > = {
   pin: {
     show: () => question("pin", [line("pin.title")], "secret"),
-    hear: (_place, said) => (isPin(said) ? ask({ kind: "check_pin", pin: said }) : again("again.pin")),
-    told: (place, answer) =>
+    hear: ({ whose }, said) => (isPin(said) ? ask({ kind: "check_pin", whose, pin: said }) : again("again.pin")),
+    told: (place, answer, facts) =>
       answer.kind === "refused" && answer.why === "pin_locked"
         ? end("refused", refusal(answer))
         : unlessRefused(answer, (done) =>
             done.kind === "done"
-              ? { kind: "with", session: { isProven: true }, move: { kind: "instead", place: place.next } }
+              ? { kind: "with", session: proof(place, facts), move: { kind: "instead", place: place.next } }
               : wrongAnswer(place, done),
           ),
   },
 
   new_pin: {
     show: () => question("new_pin", [line("pin.new")], "secret"),
-    hear: (_place, said) =>
-      isPin(said) && !isGuessable(said) ? ask({ kind: "set_pin", pin: said }) : again("again.new_pin"),
-    told: (place, answer) =>
-      unlessRefused(answer, (done) => {
-        if (done.kind !== "done") return wrongAnswer(place, done);
-        const move: Move =
-          place.next.at === "home" ? end("settled", line("pin.set")) : { kind: "instead", place: place.next };
-        return { kind: "with", session: { isProven: true }, move };
-      }),
+    hear: ({ whose }, said) =>
+      isPin(said) && !isGuessable(said) ? ask({ kind: "set_pin", whose, pin: said }) : again("again.new_pin"),
+    told(place, answer, facts) {
+      if (answer.kind === "refused") return end("refused", refusal(answer));
+      if (answer.kind !== "done") return wrongAnswer(place, answer);
+      const move: Move =
+        place.next.at === "home" ? end("settled", line("pin.set")) : { kind: "instead", place: place.next };
+      return { kind: "with", session: proof(place, facts), move };
+    },
   },
 
   identify_account: {
@@ -82,7 +82,19 @@ export const identityHandlers: Handlers<
 /** Goes to a place that binds: past the PIN, or past choosing one where there is none yet. */
 export function withPin(place: Place, { caller, isProven }: Facts): Move {
   if (isProven) return go(place);
-  return go(caller.hasPin ? { at: "pin", next: place } : { at: "new_pin", next: place });
+  return go({ at: caller.hasPin ? "pin" : "new_pin", whose: "customer", next: place });
+}
+
+/** The same for what agents do. Choosing the first PIN and then another would be the same twice. */
+export function agentPin(place: Place, { agent }: Facts): Move {
+  if (agent?.isProven === true) return go(place);
+  if (agent?.hasPin === true) return go({ at: "pin", whose: "staff", next: place });
+  return go({ at: "new_pin", whose: "staff", next: place.at === "new_pin" ? place.next : place });
+}
+
+/** What a PIN that was right, or was chosen, proves from now on. */
+function proof({ whose }: { readonly whose: PinWhose }, { nowMs }: Facts): Partial<Session> {
+  return whose === "customer" ? { isProven: true } : { agentProvenAtMs: nowMs };
 }
 
 const isPin = (said: string): boolean => /^\d{4}$/.test(said);

@@ -52,6 +52,7 @@ export const loanHandlers: Handlers<"borrow" | "borrow_confirm" | "pay_off"> = {
       menu(
         "pay_off",
         [
+          ...(quote.isAnew ? [line("pay_off.anew")] : []),
           line("pay_off.quote", {
             amount: moneyOf(quote.amountMinor, quote.currency),
             account: quote.payee.account,
@@ -60,8 +61,10 @@ export const loanHandlers: Handlers<"borrow" | "borrow_confirm" | "pay_off"> = {
         ],
         [{ key: "1", label: line("choice.pay_it") }],
       ),
-    hear({ quote }, said, { caller }) {
+    hear({ quote }, said, { caller, nowMs }) {
       if (said !== "1") return notThere;
+      // A chat may stand here for days.
+      if (quote.expiresAtMs < nowMs) return end("told", line("pay_off.expired", { on: { atMs: quote.expiresAtMs } }));
       return go({ at: "pay_confirm", payee: quote.payee, amountMinor: quote.amountMinor, phone: caller.phone });
     },
   },

@@ -26,8 +26,8 @@ export const settingsHandlers: Handlers<"settings" | "language" | "messages"> = 
         case "3":
           return go(
             caller.hasPin
-              ? { at: "pin", next: { at: "new_pin", next: { at: "home" } } }
-              : { at: "new_pin", next: { at: "home" } },
+              ? { at: "pin", whose: "customer", next: { at: "new_pin", whose: "customer", next: { at: "home" } } }
+              : { at: "new_pin", whose: "customer", next: { at: "home" } },
           );
         default:
           return notThere;
