@@ -73,7 +73,17 @@ import {
   type Readings,
 } from "./telemetry/telemetry.ts";
 import { agentRoom, readingsRoom, simSwapRoom } from "./talk-rooms.ts";
-import { makePins, makeTalk, makeTalkSeal, type Pins, type SimSwaps, type Talk } from "./ussd/ussd.ts";
+import {
+  makePins,
+  makeTalk,
+  makeTalkSeal,
+  makeTickets,
+  type Pins,
+  type SimSwaps,
+  type Talk,
+  type TellTicket,
+  type Tickets,
+} from "./ussd/ussd.ts";
 import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
 
 /** The modules' faces, built once and wired to each other. */
@@ -101,6 +111,7 @@ export interface Modules {
   readonly talk: Talk;
   readonly pins: Pins;
   readonly simSwaps: SimSwaps;
+  readonly tickets: Tickets;
   readonly fleet: Fleet;
   readonly fleetReports: FleetReports;
   readonly batteries: BatteryQueries;
@@ -200,6 +211,7 @@ export function makeModules({
     },
   });
   const pins = makePins({ clock, randomBytes });
+  const tellTicket: TellTicket = () => Promise.resolve();
   const simSwaps = simSwapRoom({ config, clock, outbound });
   return {
     access,
@@ -217,6 +229,7 @@ export function makeModules({
     intents,
     pins,
     simSwaps,
+    tickets: makeTickets({ clock, makeId, tellTicket }),
     talk: makeTalk({
       db,
       clock,
@@ -234,7 +247,7 @@ export function makeModules({
       audit,
       findAgent: agentRoom(access),
       readDevice: readingsRoom({ devices, clock }),
-      tellTicket: () => Promise.resolve(),
+      tellTicket,
       paybillOf: (currency) => paybillOf(rails, currency),
     }),
     payouts,

@@ -17,6 +17,10 @@ export function defineAccess(builder: Builder) {
       name: t.exposeString("name"),
       role: t.field({ type: role, resolve: (person) => person.role }),
       area: t.exposeString("area", { nullable: true }),
+      phone: t.exposeString("phone", {
+        nullable: true,
+        description: "An agent who calls from it has the agents' menu.",
+      }),
       language: t.field({ type: language, resolve: (person) => person.language }),
       disabledAt: t.field({ type: "DateTime", nullable: true, resolve: (person) => person.disabledAt }),
     }),
@@ -105,6 +109,25 @@ function defineStaffDesk(
         return context.db.transaction((tx) =>
           context.services.access.createStaff(tx, { ...person, area: area ?? null, passwordHash, actor }),
         );
+      },
+    }),
+  );
+  builder.mutationField("setStaffPhone", (t) =>
+    t.field({
+      type: "Staff",
+      errors: {},
+      authScopes: { roles: ["admin"] },
+      description:
+        "Gives a person a phone, or takes it away when it is left out. Their PIN is forgotten: at the next call they choose another.",
+      args: { id: t.arg.id({ required: true }), phone: t.arg.string() },
+      resolve: (_root, { id, phone }, context) => {
+        const { access, customers, pins } = context.services;
+        const staffId = parseId<"Staff">(id, "member of staff");
+        const number = phone ? customers.parsePhone(phone) : null;
+        return context.db.transaction(async (tx) => {
+          await pins.forget(tx, { kind: "staff", id: staffId });
+          return await access.setStaffPhone(tx, { staffId, phone: number, actor: actorOf(requireActor(context)) });
+        });
       },
     }),
   );

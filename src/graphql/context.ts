@@ -28,6 +28,7 @@ import type {
   RollupQueries,
   SeriesQueries,
 } from "../telemetry/telemetry.ts";
+import type { Pins, Tickets } from "../ussd/ussd.ts";
 import type { Feeds } from "./feeds.ts";
 
 /** The faces that resolvers call; `app.ts` fills it. */
@@ -58,6 +59,8 @@ export interface Services {
   readonly alerts: AlertQueries & AlertCommands;
   readonly batteries: BatteryQueries;
   readonly batteryCommands: BatteryCommands;
+  readonly pins: Pick<Pins, "forget">;
+  readonly tickets: Tickets;
 }
 
 /** What every resolver is given. There is no transaction in it: a mutation opens its own. */

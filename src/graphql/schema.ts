@@ -24,6 +24,7 @@ import { defineRails } from "./rails.ts";
 import { defineReadings } from "./readings.ts";
 import { defineStatements } from "./statements.ts";
 import { defineSubscriptions } from "./subscriptions.ts";
+import { defineTickets } from "./tickets.ts";
 
 /** The committed form of the schema, at the top of the repository. */
 export const SCHEMA_FILE = fileURLToPath(new URL("../../schema.graphql", import.meta.url));
@@ -38,6 +39,7 @@ export function buildSchema(): GraphQLSchema {
   definePlans(builder, { currency });
   defineContracts(builder);
   defineContractCommands(builder);
+  defineTickets(builder);
   defineDesk(builder);
   defineRails(builder, { currency });
   defineCash(builder, { currency });

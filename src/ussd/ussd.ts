@@ -4,5 +4,6 @@ export { makeSimSwapClient } from "./sim-swap.client.ts";
 export { makeSimSwaps, type SimSwaps } from "./sim-swap.commands.ts";
 export { makeTalkSeal, type TalkSeal } from "./sessions/sealing.ts";
 export type { Agent } from "./callers.queries.ts";
+export { makeTickets, type Ticket, type TicketNote, type Tickets } from "./tickets.commands.ts";
 export type { DeviceReadings, TellTicket } from "./wishes.store.ts";
 export { makeTalk, type Talk, type UssdAnswer, type UssdHop } from "./talk.commands.ts";

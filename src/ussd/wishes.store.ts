@@ -52,17 +52,6 @@ export async function insertWish(tx: Tx, wish: NewWish): Promise<number> {
   return row.number;
 }
 
-/** How many wishes of a kind a number had since an instant. */
-export async function countWishes(
-  tx: Tx,
-  { phone, kind, since }: { phone: string; kind: WishKind; since: Date },
-): Promise<number> {
-  const [row] = await tx.execute<{ count: number }>(sql`
-    select count(*)::int as count from ussd.wishes
-    where phone = ${phone} and kind = ${kind} and opened_at >= ${since.toISOString()}::timestamptz`);
-  return row?.count ?? 0;
-}
-
 /** Faults that a number reported and that are not settled, newest first. */
 export async function openFaults(db: Db | Tx, phone: string, limit: number): Promise<readonly TicketFacts[]> {
   const rows = await db.execute<{
@@ -84,4 +73,133 @@ export async function openFaults(db: Db | Tx, phone: string, limit: number): Pro
 /** As it is told: "R-1042". */
 export function wishNumber(number: number): string {
   return `R-${String(number)}`;
+}
+
+/** A wish as those see it who work on it. */
+export interface Ticket {
+  readonly id: Id<"Wish">;
+  /** As told to whoever asked: "R-1042". */
+  readonly number: string;
+  readonly kind: WishKind;
+  readonly phone: string;
+  readonly customerId: CustomerId | undefined;
+  readonly contractId: ContractId | undefined;
+  readonly category: string | undefined;
+  readonly detail: Readonly<Record<string, string>>;
+  /** Which agents see it; empty: the office only. */
+  readonly area: string;
+  /** What the device told last when it was reported. */
+  readonly readings: DeviceReadings | undefined;
+  readonly language: Language;
+  readonly state: TicketFacts["state"];
+  readonly openedAt: Date;
+  readonly stateAt: Date;
+  readonly stateBy: string | undefined;
+}
+
+export interface TicketNote {
+  readonly id: Id<"WishNote">;
+  readonly note: string;
+  readonly by: string;
+  readonly at: Date;
+}
+
+export interface TicketFilter {
+  readonly kind?: WishKind | undefined;
+  readonly state?: TicketFacts["state"] | undefined;
+  readonly area?: string | undefined;
+}
+
+interface Row extends Record<string, unknown> {
+  id: Id<"Wish">;
+  number: number;
+  kind: WishKind;
+  phone: string;
+  customer_id: CustomerId | null;
+  contract_id: ContractId | null;
+  category: string | null;
+  detail: Record<string, string>;
+  area: string | null;
+  readings: DeviceReadings | null;
+  language: Language;
+  state: TicketFacts["state"];
+  opened_at: string;
+  state_at: string;
+  state_by: string | null;
+}
+
+const COLUMNS = sql`id, number, kind, phone, customer_id, contract_id, category, detail, area, readings, language, state,
+  opened_at, state_at, state_by`;
+
+function ticketOf(row: Row): Ticket {
+  return {
+    id: row.id,
+    number: wishNumber(row.number),
+    kind: row.kind,
+    phone: row.phone,
+    customerId: row.customer_id ?? undefined,
+    contractId: row.contract_id ?? undefined,
+    category: row.category ?? undefined,
+    detail: row.detail,
+    area: row.area ?? "",
+    readings: row.readings ?? undefined,
+    language: row.language,
+    state: row.state,
+    openedAt: new Date(row.opened_at),
+    stateAt: new Date(row.state_at),
+    stateBy: row.state_by ?? undefined,
+  };
+}
+
+/** Newest first, behind `after`. */
+export async function listTickets(
+  db: Db | Tx,
+  { kind, state, area }: TicketFilter,
+  { first, after }: { first: number; after?: Id<"Wish"> | undefined },
+): Promise<readonly Ticket[]> {
+  const conditions = [
+    ...(kind === undefined ? [] : [sql`kind = ${kind}`]),
+    ...(state === undefined ? [] : [sql`state = ${state}`]),
+    ...(area === undefined ? [] : [sql`area = ${area}`]),
+    ...(after === undefined ? [] : [sql`id < ${after}::uuid`]),
+  ];
+  const where = conditions.length === 0 ? sql`true` : sql.join(conditions, sql` and `);
+  const rows = await db.execute<Row>(
+    sql`select ${COLUMNS} from ussd.wishes where ${where} order by id desc limit ${first}`,
+  );
+  return rows.map(ticketOf);
+}
+
+export async function findTicket(
+  db: Db | Tx,
+  id: Id<"Wish">,
+  { isLocked = false }: { isLocked?: boolean } = {},
+): Promise<Ticket | undefined> {
+  const [row] = await db.execute<Row>(
+    sql`select ${COLUMNS} from ussd.wishes where id = ${id}::uuid ${isLocked ? sql`for update` : sql``}`,
+  );
+  return row === undefined ? undefined : ticketOf(row);
+}
+
+export async function setTicketState(
+  tx: Tx,
+  id: Id<"Wish">,
+  { state, by, at }: { state: TicketFacts["state"]; by: string; at: Date },
+): Promise<void> {
+  await tx.execute(sql`
+    update ussd.wishes set state = ${state}, state_by = ${by}, state_at = ${at.toISOString()}::timestamptz
+    where id = ${id}::uuid`);
+}
+
+export async function insertNote(tx: Tx, wishId: Id<"Wish">, { id, note, by, at }: TicketNote): Promise<void> {
+  await tx.execute(sql`
+    insert into ussd.wish_notes (id, wish_id, note, noted_by, noted_at)
+    values (${id}::uuid, ${wishId}::uuid, ${note}, ${by}, ${at.toISOString()}::timestamptz)`);
+}
+
+/** In the order in which they were written. */
+export async function notesOf(db: Db | Tx, wishId: Id<"Wish">, limit: number): Promise<readonly TicketNote[]> {
+  const rows = await db.execute<{ id: Id<"WishNote">; note: string; noted_by: string; noted_at: string }>(sql`
+    select id, note, noted_by, noted_at from ussd.wish_notes where wish_id = ${wishId}::uuid order by id limit ${limit}`);
+  return rows.map(({ id, note, noted_by, noted_at }) => ({ id, note, by: noted_by, at: new Date(noted_at) }));
 }

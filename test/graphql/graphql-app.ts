@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import supertest from "supertest";
 import { afterAll, beforeAll } from "vitest";
@@ -46,6 +46,7 @@ import {
   makeRollupQueries,
   makeSeriesQueries,
 } from "../../src/telemetry/telemetry.ts";
+import { makePins, makeTickets } from "../../src/ussd/ussd.ts";
 import { useDatabase } from "../support/database.ts";
 
 export const PASSWORD = "seven quiet lamps";
@@ -117,6 +118,8 @@ function makeServices(database: Database, clock: Clock, news: News[]): Services 
     alerts: { ...makeAlertQueries({ database, clock }), ...makeAlertCommands({ clock, audit }) },
     batteries: makeBatteryQueries(db),
     batteryCommands: makeBatteryCommands({ clock }),
+    pins: makePins({ clock, randomBytes }),
+    tickets: makeTickets({ clock, makeId, tellTicket: () => Promise.resolve() }),
     ledger,
     receipts: makeReceipts({ ledger, clock, makeId }),
     rails: new Map(),
