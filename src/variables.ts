@@ -66,7 +66,7 @@ export const VARIABLES: Readonly<Record<string, string>> = {
     "Secret part of the USSD callback's URL, 16 or more letters and digits; without it there is no USSD.",
   WASHA_SIM_SWAP_URL:
     "SIM Swap API (GSMA Open Gateway, CAMARA) asked before a PIN is chosen, such as https://api.example.com/sim-swap/v1/. Not set: nobody is asked.",
-  WASHA_SIM_SWAP_TOKEN: "Bearer token for it.",
+  WASHA_SIM_SWAP_TOKEN: "Bearer token for the SIM Swap API; without it nobody is asked.",
   WASHA_SETTLE_BATCH: "Payments settled in one transaction (200).",
   WASHA_DB_CONNECTIONS: "Connections to PostgreSQL a process may hold (10).",
   WASHA_KEPT_DAYS: "Days of readings kept in PostgreSQL; older ones are in history alone (40).",

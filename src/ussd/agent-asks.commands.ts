@@ -10,7 +10,7 @@ import { countryOf, type Customers } from "../customers/customers.ts";
 import type { Audit, Devices } from "../devices/devices.ts";
 import type { CustomerId } from "../kernel/ids.ts";
 import { formatMoney, money, parseCurrency } from "../kernel/money.ts";
-import { InvalidInput, NotAllowedNow, NotFound, Refusal } from "../kernel/refusal.ts";
+import { InvalidInput, NotAllowedNow, Refusal } from "../kernel/refusal.ts";
 import { HOUR_MS, type Clock } from "../kernel/time.ts";
 import type { AgentCash } from "../payments/payments.ts";
 import type { Tx } from "../platform/database.ts";
@@ -24,7 +24,7 @@ export interface AgentAsksDeps {
   readonly clock: Clock;
   readonly credit: Pick<Credit, "find" | "findByAccountNumber" | "list" | "plans" | "sell" | "allocations">;
   readonly customers: Pick<Customers, "require" | "parsePhone" | "register" | "findByPhone">;
-  readonly devices: Pick<Devices, "requireBySerial">;
+  readonly devices: Pick<Devices, "exists" | "requireBySerial">;
   readonly cash: Pick<AgentCash, "collect" | "handOver" | "accrueSale">;
   readonly audit: Audit;
   readonly paybillOf: CallersDeps["paybillOf"];
@@ -114,13 +114,15 @@ export function makeAgentAsks(deps: AgentAsksDeps & { payeeOf: (tx: Tx, contract
   }
 
   async function findStock(tx: Tx, text: string): Promise<Answer> {
-    try {
-      const { serial, state } = await deps.devices.requireBySerial(tx, text.toUpperCase());
-      return state === "stock" ? { kind: "stock", serial } : refused("not_in_stock");
-    } catch (error) {
-      if (error instanceof NotFound) return refused("not_in_stock");
-      throw error;
-    }
+    const device = await deviceOf(tx, text);
+    return device?.state === "stock" ? { kind: "stock", serial: device.serial } : refused("not_in_stock");
+  }
+
+  /** As it was typed, or in capitals as most labels are. */
+  async function deviceOf(tx: Tx, text: string) {
+    for (const serial of new Set([text, text.toUpperCase()]))
+      if (await deps.devices.exists(tx, serial)) return await deps.devices.requireBySerial(tx, serial);
+    return undefined;
   }
 
   async function sell(
@@ -217,13 +219,8 @@ export function makeAgentAsks(deps: AgentAsksDeps & { payeeOf: (tx: Tx, contract
       for (const { id } of await customers.findByPhone(tx, phone))
         contracts.push(...(await credit.list(tx, { customerId: id, area }, { first: LISTED_MAX })));
     if (contracts.length > 0) return contracts;
-    try {
-      const { id } = await deps.devices.requireBySerial(tx, text.toUpperCase());
-      return await credit.list(tx, { deviceId: id, area }, { first: LISTED_MAX });
-    } catch (error) {
-      if (error instanceof NotFound) return [];
-      throw error;
-    }
+    const device = await deviceOf(tx, text);
+    return device === undefined ? [] : await credit.list(tx, { deviceId: device.id, area }, { first: LISTED_MAX });
   }
 
   async function lastPaymentOf(tx: Tx, { id }: Contract): Promise<FoundContract["lastPayment"]> {

@@ -4,44 +4,12 @@ import { DAY_MS } from "../../src/kernel/time.ts";
 import { auditBooks } from "../scenario/books-audit.ts";
 import { TEST_USSD_SECRET, useApp } from "../support/app.ts";
 import { makeHousehold, pay, type Household } from "../support/village.ts";
+import { makeDialler } from "./dial.ts";
 
 const program = useApp();
 const db = () => program.current.app.database.db;
 
-let sessions = 0;
-
-/** Somebody at a phone, whose gateway joins the answers as Africa's Talking does. */
-function dial(phone: string, { tail = "" }: { tail?: string } = {}) {
-  const sessionId = `ATUid_${String((sessions += 1))}`;
-  let text = tail;
-  const hop = async (given: string): Promise<string> => {
-    const response = await fetch(`${program.current.url}/ussd/africastalking/${TEST_USSD_SECRET}`, {
-      method: "POST",
-      body: new URLSearchParams({
-        sessionId,
-        phoneNumber: phone,
-        serviceCode: "*384*123#",
-        networkCode: "63902",
-        text: given,
-      }),
-    });
-    expect(response.status).toBe(200);
-    expect(response.headers.get("content-type")).toMatch(/^text\/plain/);
-    return await response.text();
-  };
-  return {
-    hop,
-    open: () => hop(text),
-    async says(input: string): Promise<string> {
-      program.current.clock.advance(3_000);
-      text = text === "" ? input : `${text}*${input}`;
-      return await hop(text);
-    },
-    get text() {
-      return text;
-    },
-  };
-}
+const dial = makeDialler(program);
 
 async function swahiliHousehold(): Promise<Household> {
   const home = await makeHousehold(program.current);
@@ -156,7 +124,7 @@ describe("the door", () => {
     const first = await call.open();
     const response = await fetch(`${program.current.url}/ussd/africastalking/${TEST_USSD_SECRET}`, {
       method: "POST",
-      body: new URLSearchParams({ sessionId: `ATUid_${String(sessions)}`, phoneNumber: other.phone, text: "" }),
+      body: new URLSearchParams({ sessionId: call.sessionId, phoneNumber: other.phone, text: "" }),
     });
     const second = await response.text();
     expect(first).toContain("Jane");
