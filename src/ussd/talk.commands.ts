@@ -153,7 +153,8 @@ export function makeTalk({
       const { session } = step;
       const asking = { caller: known, session, key: `${key}.${String(asked)}`, through: THROUGH };
       const answer = await asks.answer(tx, step.ask, asking);
-      if (ACTS.has(step.ask.kind)) known = await findCaller(tx, { phone: known.phone, session }, deps);
+      const learned = answer.kind === "person" ? { ...session, provenCustomerId: answer.customerId } : session;
+      if (ACTS.has(step.ask.kind)) known = await findCaller(tx, { phone: known.phone, session: learned }, deps);
       step = resume(session, answer, known.facts);
     }
     return step;

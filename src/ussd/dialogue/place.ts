@@ -52,7 +52,7 @@ export type Place =
   | { readonly at: "agent_more" }
   | { readonly at: "agent_name" }
   | { readonly at: "agent_phone"; readonly name: string }
-  | { readonly at: "agent_language"; readonly name: string; readonly phone: string }
+  | { readonly at: "agent_language"; readonly name: string; readonly phone: string; readonly from: number }
   | { readonly at: "agent_register"; readonly name: string; readonly phone: string; readonly language: Language }
   | { readonly at: "agent_buyer" }
   | { readonly at: "agent_buyers"; readonly buyers: readonly Buyer[]; readonly plans: readonly PlanOffer[] }

@@ -1,4 +1,6 @@
+import { LANGUAGES } from "../../kernel/language.ts";
 import type { Answer } from "../dialogue/asks.ts";
+import { choicesOf, pick, pickOnly } from "../dialogue/listing.ts";
 import type { AgentFacts, Facts } from "../dialogue/facts.ts";
 import {
   again,
@@ -15,7 +17,7 @@ import {
 } from "../dialogue/moves.ts";
 import type { FoundContract, Place } from "../dialogue/place.ts";
 import { confirmation, menu, question, type Choice, type Screen } from "../dialogue/screen.ts";
-import { LANGUAGE_NAMES, moneyOf, SPOKEN } from "../texts/texts.ts";
+import { LANGUAGE_NAMES, moneyOf } from "../texts/texts.ts";
 import { balanceOf } from "./account.ts";
 import { readAmount } from "./amount.ts";
 import { agentPin } from "./identity.ts";
@@ -77,7 +79,7 @@ export const agentHandlers: Handlers<AgentPlace> = {
         case "3":
           return agentPin({ at: "new_pin", whose: "staff", next: { at: "home" } }, facts);
         case "4":
-          return go({ at: "language" });
+          return go({ at: "language", from: 0 });
         default:
           return notThere;
       }
@@ -98,25 +100,24 @@ export const agentHandlers: Handlers<AgentPlace> = {
     told: ({ name, ...place }, answer) =>
       unlessRefused(answer, (found) =>
         found.kind === "phone"
-          ? go({ at: "agent_language", name, phone: found.phone })
+          ? go({ at: "agent_language", name, phone: found.phone, from: 0 })
           : wrongAnswer({ name, ...place }, answer),
       ),
   },
 
   agent_language: {
-    show: () =>
+    show: ({ from }) =>
       menu(
         "agent_language",
         [line("agent.language")],
-        SPOKEN.map((language, at) => ({
-          key: KEYS[at] ?? "5",
-          label: line("language.name", { name: LANGUAGE_NAMES[language] }),
-        })),
+        choicesOf(LANGUAGES, from, (language) => line("language.name", { name: LANGUAGE_NAMES[language] })),
       ),
-    hear({ name, phone }, said) {
-      const language = SPOKEN[KEYS.indexOf(said as Key)];
-      return language === undefined ? notThere : go({ at: "agent_register", name, phone, language });
-    },
+    hear: ({ name, phone, from }, said) =>
+      pick(LANGUAGES, said, {
+        from,
+        next: (next) => ({ at: "agent_language", name, phone, from: next }),
+        chosen: (language) => go({ at: "agent_register", name, phone, language }),
+      }),
   },
 
   agent_register: {
@@ -158,27 +159,25 @@ export const agentHandlers: Handlers<AgentPlace> = {
       menu(
         "agent_buyers",
         [line("agent.which_buyer")],
-        listed(buyers, ({ name }) => line("language.name", { name })),
+        choicesOf(buyers, 0, ({ name }) => line("language.name", { name })),
       ),
-    hear({ buyers, plans }, said) {
-      const buyer = buyers[KEYS.indexOf(said as Key)];
-      return buyer === undefined ? notThere : go({ at: "agent_plan", buyer, plans, from: 0 });
-    },
+    hear: ({ buyers, plans }, said) =>
+      pickOnly(buyers, said, (buyer) => go({ at: "agent_plan", buyer, plans, from: 0 })),
   },
 
   agent_plan: {
-    show({ plans, from }) {
-      const shown = listed(plans.slice(from, from + LISTED), ({ name, price }) => line("agent.plan", { name, price }));
-      const more: readonly Choice[] = plans.length > from + LISTED ? [{ key: "5", label: line("choice.next") }] : [];
-      return menu("agent_plan", [line("agent.which_plan")], [...shown, ...more]);
-    },
-    hear({ buyer, plans, from }, said) {
-      if (said === "5" && plans.length > from + LISTED)
-        return { kind: "instead", place: { at: "agent_plan", buyer, plans, from: from + LISTED } };
-      const at = KEYS.indexOf(said as Key);
-      const plan = at < 0 || at >= LISTED ? undefined : plans[from + at];
-      return plan === undefined ? notThere : go({ at: "agent_serial", buyer, plan });
-    },
+    show: ({ plans, from }) =>
+      menu(
+        "agent_plan",
+        [line("agent.which_plan")],
+        choicesOf(plans, from, ({ name, price }) => line("agent.plan", { name, price })),
+      ),
+    hear: ({ buyer, plans, from }, said) =>
+      pick(plans, said, {
+        from,
+        next: (next) => ({ at: "agent_plan", buyer, plans, from: next }),
+        chosen: (plan) => go({ at: "agent_serial", buyer, plan }),
+      }),
   },
 
   agent_serial: {
@@ -250,20 +249,18 @@ export const agentHandlers: Handlers<AgentPlace> = {
   },
 
   agent_hand_over: {
-    show: (_place, facts) => {
+    show(_place, facts) {
       const hands = inHand(facts);
       return menu(
         "agent_hand_over",
         [line(hands.length === 0 ? "agent.hand_over_none" : "agent.hand_over")],
-        listed(hands, ({ minor, currency }) => line("language.name", { name: moneyOf(minor, currency) })),
+        choicesOf(hands, 0, ({ minor, currency }) => line("language.name", { name: moneyOf(minor, currency) })),
       );
     },
-    hear(_place, said, facts) {
-      const hand = inHand(facts)[KEYS.indexOf(said as Key)];
-      return hand === undefined
-        ? notThere
-        : go({ at: "agent_hand_over_confirm", amountMinor: hand.minor, currency: hand.currency });
-    },
+    hear: (_place, said, facts) =>
+      pickOnly(inHand(facts), said, ({ minor, currency }) =>
+        go({ at: "agent_hand_over_confirm", amountMinor: minor, currency }),
+      ),
   },
 
   agent_hand_over_confirm: {
@@ -314,28 +311,17 @@ export const agentHandlers: Handlers<AgentPlace> = {
       menu(
         "agent_found",
         [line("agent.which_contract")],
-        listed(contracts, ({ account, holder }) => line("contract.choice", { account, name: holder })),
+        choicesOf(contracts, 0, ({ account, holder }) => line("contract.choice", { account, name: holder })),
       ),
-    hear({ contracts }, said) {
-      const contract = contracts[KEYS.indexOf(said as Key)];
-      return contract === undefined ? notThere : end("told", ...foundLines(contract));
-    },
+    hear: ({ contracts }, said) => pickOnly(contracts, said, (contract) => end("told", ...foundLines(contract))),
   },
 };
 
-const KEYS = ["1", "2", "3", "4", "5"] as const;
-type Key = (typeof KEYS)[number];
-/** The fifth number leads to the next of them. */
-const LISTED = 4;
 const NAME_CHARACTERS_MAX = 80;
 /** What fits a confirmation beside the rest; the whole name is kept. */
 const NAME_SHOWN_MAX = 24;
 
 const shortened = (name: string): string => name.slice(0, NAME_SHOWN_MAX);
-
-function listed<Row>(rows: readonly Row[], label: (row: Row) => Choice["label"]): readonly Choice[] {
-  return rows.slice(0, KEYS.length).map((row, at) => ({ key: KEYS[at] ?? "5", label: label(row) }));
-}
 
 function yesOrNo(at: AgentPlace, asked: Choice["label"]): Screen {
   return confirmation(
