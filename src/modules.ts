@@ -211,6 +211,7 @@ export function makeModules({
     },
   });
   const pins = makePins({ clock, randomBytes });
+  // The texts of these messages are not written yet: the screen alone tells the number of a report.
   const tellTicket: TellTicket = () => Promise.resolve();
   const simSwaps = simSwapRoom({ config, clock, outbound });
   return {

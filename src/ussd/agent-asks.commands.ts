@@ -65,12 +65,12 @@ export function makeAgentAsks(deps: AgentAsksDeps & { payeeOf: (tx: Tx, contract
       case "sell":
         return await sell(tx, ask, working);
       case "find_to_collect":
-        return await forContract(tx, ask.text, working, async (contract) => ({
+        return await forContract(tx, { account: ask.text, agent }, async (contract) => ({
           kind: "payee",
           payee: await deps.payeeOf(tx, contract),
         }));
       case "collect_cash":
-        return await forContract(tx, ask.account, working, (contract) =>
+        return await forContract(tx, { account: ask.account, agent }, (contract) =>
           collect(tx, contract, { amountMinor: BigInt(ask.amountMinor), working }),
         );
       case "hand_over":
@@ -239,11 +239,10 @@ export function makeAgentAsks(deps: AgentAsksDeps & { payeeOf: (tx: Tx, contract
   /** A contract of the agent's area that still takes money. One elsewhere is unknown here. */
   async function forContract(
     tx: Tx,
-    text: string,
-    { agent: { area } }: Working,
+    { account, agent: { area } }: { account: string; agent: Agent },
     then: (contract: Contract) => Promise<Answer>,
   ): Promise<Answer> {
-    const contract = await contractOf(tx, text);
+    const contract = await contractOf(tx, account);
     if (contract === undefined || contract.area !== area) return refused("account_unknown");
     return contract.state === "active" ? await then(contract) : refused("account_ended");
   }
