@@ -10,7 +10,7 @@ import { makeGraphql } from "./graphql/graphql.http.ts";
 import { makeIds, type MakeId } from "./kernel/ids.ts";
 import { Forbidden } from "./kernel/refusal.ts";
 import { systemClock, type Clock } from "./kernel/time.ts";
-import { startMessageJobs } from "./messaging/messaging.jobs.ts";
+import { openMessageWork, watchMessages } from "./message-rooms.ts";
 import { openPhoneDoors } from "./phone-rooms.ts";
 import {
   makeEnquiryEnds,
@@ -104,6 +104,7 @@ export async function buildApp({
   const modules = makeModules({ config, database, clock, makeId, publicUrl, brokerUrl, outbound });
   const registry = new Registry();
   const counters = makeCounters(registry, database);
+  watchMessages(registry, { database, messaging: modules.messaging });
   const reportFault = (report: object): void => log.error(report, "A request failed on our side.");
   const http = makeHttp({
     trustedProxyHops: config.trustedProxyHops,
@@ -263,11 +264,7 @@ export async function buildApp({
       sweepMs: SWEEP_MS,
       onFault: (error) => log.warn({ error }, "The outbox waits."),
     });
-    const messageJobs = await startMessageJobs({
-      jobs,
-      messaging: modules.messaging,
-      onFault: (error) => log.warn({ error }, "Overdue messages were not released."),
-    });
+    const messageWork = await openMessageWork({ ...rooms, jobs });
     const alertLoop = makeAlertLoop({
       steps: makeAlertSteps({ database, clock, zone: config.zone }),
       syncPlaces: makePlaceSync({ database, clock, source: placeSource }).once,
@@ -304,7 +301,7 @@ export async function buildApp({
       () => alertLoop.stop(),
       () => requestLoop.stop(),
       () => relay.stop(),
-      () => messageJobs.stop(),
+      () => messageWork.stop(),
       () => jobs.close(),
     );
   }

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { isSupportedCountry } from "libphonenumber-js/max";
 import { parseCurrency, type Currency } from "./kernel/money.ts";
 import { parseZone } from "./kernel/time.ts";
+import { parseMessageSettings, type MessageSettings } from "./messaging/message-settings.ts";
 import { parseChannels } from "./payments/channel-config.ts";
 import type { ChannelConfig } from "./payments/payments.ts";
 import { parseClientName, parseTopicFilter } from "./telemetry/broker/topics.ts";
@@ -86,6 +87,7 @@ export interface Config {
   readonly smsSender: string | undefined;
   readonly smsBaseUrl: string | undefined;
   readonly smsReportSecret: string | undefined;
+  readonly messages: MessageSettings;
   /** Without it there is no USSD door. */
   readonly ussdSecret: string | undefined;
   /** Where a mobile network tells whether a SIM card is new, with the token for it; undefined means that nobody is asked. */
@@ -222,6 +224,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     smsReportSecret: attempt<string | undefined>("WASHA_SMS_SECRET", undefined, (value) =>
       secret("WASHA_SMS_SECRET", value),
     ),
+    messages: parseMessageSettings(attempt),
     ussdSecret: attempt<string | undefined>("WASHA_USSD_SECRET", undefined, (value) =>
       secret("WASHA_USSD_SECRET", value),
     ),

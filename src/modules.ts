@@ -30,6 +30,7 @@ import { MINUTE_MS, type Clock } from "./kernel/time.ts";
 import { makeLedger, type Ledger } from "./ledger/ledger.ts";
 import { makeAfricasTalkingGateway } from "./messaging/gateway.africastalking.ts";
 import { makeMessaging, type Messaging } from "./messaging/messaging.ts";
+import { campaignAudience, messageManners, zoneOfCurrency } from "./message-rooms.ts";
 import { storeArrivals } from "./payments/inbox/arrivals.store.ts";
 import {
   makeAgentCash,
@@ -159,12 +160,20 @@ export function makeModules({
     ...(config.smsSender === undefined ? {} : { from: config.smsSender }),
     ...(config.smsBaseUrl === undefined ? {} : { baseUrl: config.smsBaseUrl }),
   });
-  const messaging = makeMessaging({ db, clock, makeId, gateway });
-  const credit = makeCredit({
+  const messaging = makeMessaging({
     db,
     clock,
     makeId,
-    zoneOf: (currency) => config.countries.find((one) => one.currency === currency)?.zone ?? config.zone,
+    gateways: { sms: gateway },
+    settings: config.messages,
+    manners: messageManners(config, customers),
+    audience: campaignAudience({ clock, customers, creditOf: () => credit }),
+  });
+  const credit: Credit = makeCredit({
+    db,
+    clock,
+    makeId,
+    zoneOf: (currency) => zoneOfCurrency(config, currency),
     ledger,
     customers,
     devices,

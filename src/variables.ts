@@ -62,6 +62,18 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_SMS_SENDER: "Sender name or short code, when you own one.",
   WASHA_SMS_URL: "Base URL of the SMS gateway; only to reach a simulator.",
   WASHA_SMS_SECRET: "Secret part of the delivery report URL, 16 or more letters and digits.",
+  WASHA_MESSAGE_CHANNELS:
+    "Channels for what we start ourselves, the preferred first, such as whatsapp,telegram,sms: a chat is taken where the person began one (sms).",
+  WASHA_WHATSAPP_TEXTS:
+    "Messages that WhatsApp approved as templates, as OURS=THEIRS separated by commas, such as token_received=payment_1; see docs/messages.md. Others go by SMS a day after the person last wrote.",
+  WASHA_QUIET_HOURS:
+    "When reminders and campaigns rest, by the clock of the person's country (21:00-07:00). Payments are told at any time.",
+  WASHA_REMINDERS_FROM: "From when on in the day reminders leave (09:00).",
+  WASHA_REMINDERS_A_DAY: "Reminders a contract gets in a day at most (1).",
+  WASHA_MARKETING_A_WEEK: "Messages of campaigns that a customer gets from Monday to Sunday at most (2).",
+  WASHA_SMS_PART_PRICE: "What one part of an SMS costs, such as KES 0.80, for estimates and the cap.",
+  WASHA_MESSAGE_COST_CAP:
+    "What messages may cost in a day, such as KES 5000: campaigns wait from 80 % of it on, reminders when it is reached, payments never. Not set: no cap.",
   WASHA_USSD_SECRET:
     "Secret part of the USSD callback's URL, 16 or more letters and digits; without it there is no USSD.",
   WASHA_SIM_SWAP_URL:

@@ -1,5 +1,5 @@
 import type { CustomerId, ContractId, DeviceId, MakeId, PlanVersionId, ReceiptId } from "../kernel/ids.ts";
-import type { Currency, Money } from "../kernel/money.ts";
+import { CURRENCIES, type Currency, type Money } from "../kernel/money.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Contact, Customers } from "../customers/customers.ts";
 import type { Devices, Token } from "../devices/devices.ts";
@@ -14,6 +14,7 @@ import { makeDeviceLight, type DeviceLight } from "./device-light.commands.ts";
 import type { Arrears, Instalment } from "./instalments.ts";
 import { makeLoans, type Loans } from "./loan.commands.ts";
 import { makePlans, type Plans } from "./plans.commands.ts";
+import { forgetReminders, takeDueReminders, type DueReminder } from "./reminders.store.ts";
 import { makeReceiptJobs } from "./receipts.jobs.ts";
 import { makeTakeBackCommands, type TakeBackCommands } from "./take-back.commands.ts";
 import type { Slip } from "./near-account-numbers.ts";
@@ -21,6 +22,7 @@ import type { LockState, Transition } from "./timeline.ts";
 
 export { dictateAccountNumber, formatAccountNumber, parseAccountNumber, type AccountNumber } from "./account-number.ts";
 export { bookSerial, type Book, type BookImport } from "./book.commands.ts";
+export type { DueReminder } from "./reminders.store.ts";
 export type { NewPlan, Plans } from "./plans.commands.ts";
 export type { PlanVersion, Terms } from "./terms.ts";
 export { dayPriceMinor } from "./terms.ts";
@@ -195,6 +197,13 @@ export interface Credit extends TakeBackCommands, DeviceLight, Loans {
     tx: Tx,
     order: { contractId: ContractId; planVersionId: PlanVersionId; effectiveAt: Date; actor: string },
   ): Promise<void>;
+  /**
+   * What customers whose contracts are at home in a zone may be reminded of now; each is answered once, however many ask. Fewer than
+   * the limit mean that there are no more.
+   */
+  dueReminders(tx: Tx, wish: { zone: string; now: Date; limit: number }): Promise<readonly DueReminder[]>;
+  /** Forgets which of them were found before an instant. */
+  forgetReminders(tx: Tx, before: Date): Promise<void>;
   /** Takes over another seller's price groups and accounts, whose devices are in stock already; everything or nothing. */
   importBook(
     tx: Tx,
@@ -232,5 +241,8 @@ export function makeCredit(deps: CreditDeps): Credit {
     importBook,
     allocateReceipts: receiptJobs.allocateReceipts,
     matchReceipt: receiptJobs.matchReceipt,
+    dueReminders: (tx, wish) =>
+      takeDueReminders(tx, { ...wish, currencies: CURRENCIES.filter((one) => deps.zoneOf(one) === wish.zone) }),
+    forgetReminders,
   };
 }

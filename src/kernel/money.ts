@@ -32,6 +32,8 @@ export interface Money {
 /** No rail moves more than this in one go; a larger figure is a parsing mistake or an attack. */
 export const AMOUNT_MINOR_MAX = 100_000_000_000n;
 
+export const CURRENCIES: readonly Currency[] = Object.keys(DECIMALS).filter(isCurrency);
+
 export function isCurrency(code: string): code is Currency {
   return Object.hasOwn(DECIMALS, code);
 }

@@ -57,6 +57,17 @@ export function localDateOf(at: Date, zone: string): LocalDate {
     .toString() as LocalDate;
 }
 
+/** What clocks on the wall of the zone show at this instant, as "21:05". */
+export function localTimeOf(at: Date, zone: string): string {
+  const wall = Temporal.Instant.fromEpochMilliseconds(at.getTime()).toZonedDateTimeISO(zone);
+  return wall.toPlainTime().toString({ smallestUnit: "minute" });
+}
+
+/** The Monday of the week that a day lies in. */
+export function mondayOf(on: LocalDate): LocalDate {
+  return addDays(on, 1 - Temporal.PlainDate.from(on).dayOfWeek);
+}
+
 export function addDays(on: LocalDate, days: number): LocalDate {
   return Temporal.PlainDate.from(on).add({ days }).toString() as LocalDate;
 }

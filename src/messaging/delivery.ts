@@ -3,9 +3,11 @@
  * between is the gateway's own path, whose reports arrive late, twice, out of order or not at all.
  */
 export type DeliveryState =
-  "waiting" | "queued" | "sent" | "submitted" | "buffered" | "delivered" | "failed" | "rejected" | "refused";
+  "waiting" | "queued" | "sent" | "submitted" | "buffered" | "delivered" | "read" | "failed" | "rejected" | "refused";
 
 const FINAL_RANK = 5;
+/** Only chats tell it, and only of what was delivered. */
+const READ_RANK = 6;
 const RANKS: Readonly<Record<DeliveryState, number>> = {
   waiting: 0,
   queued: 1,
@@ -13,6 +15,7 @@ const RANKS: Readonly<Record<DeliveryState, number>> = {
   submitted: 3,
   buffered: 4,
   delivered: FINAL_RANK,
+  read: READ_RANK,
   failed: FINAL_RANK,
   rejected: FINAL_RANK,
   refused: FINAL_RANK,
@@ -25,6 +28,8 @@ const STATE_OF_STATUS: Readonly<Record<string, DeliveryState>> = {
   submitted: "submitted",
   buffered: "buffered",
   success: "delivered",
+  delivered: "delivered",
+  read: "read",
   failed: "failed",
   rejected: "rejected",
 };
@@ -40,11 +45,20 @@ export interface DeliveryReport {
 }
 
 export function isFinal(state: DeliveryState): boolean {
-  return RANKS[state] === FINAL_RANK;
+  return RANKS[state] >= FINAL_RANK;
 }
 
-/** Where a report leaves a message: only ever forward, and a final state stays whatever comes after it. */
+/** Whether it is known that it did not arrive and will not. */
+export function isLost(state: DeliveryState): boolean {
+  return isFinal(state) && state !== "delivered" && state !== "read";
+}
+
+/**
+ * Where a report leaves a message: only ever forward, and a final state stays whatever comes after it, except that what was
+ * delivered may be read.
+ */
 export function advance(current: DeliveryState, status: string): DeliveryState {
+  if (isLost(current)) return current;
   const reported = STATE_OF_STATUS[status.toLowerCase()];
   return reported !== undefined && RANKS[reported] > RANKS[current] ? reported : current;
 }

@@ -36,3 +36,6 @@ export type GatewayOutcome =
 export interface Gateway {
   send(message: Outgoing): Promise<GatewayOutcome>;
 }
+
+/** One gateway a channel; without one for it, a channel is not used. */
+export type Gateways = { readonly sms: Gateway } & { readonly [Channel in Exclude<MessageChannel, "sms">]?: Gateway };

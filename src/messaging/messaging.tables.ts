@@ -1,6 +1,8 @@
-import { bigint, integer, jsonb, pgSchema, text, timestamp, unique, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, integer, jsonb, numeric, pgSchema, text, timestamp, unique, uuid } from "drizzle-orm/pg-core";
 import type { DeliveryState } from "./delivery.ts";
 import type { Language } from "../kernel/language.ts";
+import type { Button, MessageChannel } from "./gateway.ts";
+import type { Category } from "./texts.ts";
 
 export const messagingSchema = pgSchema("messaging");
 
@@ -25,6 +27,18 @@ export const messages = messagingSchema.table("messages", {
   createdAt: instant("created_at").notNull(),
   sentAt: instant("sent_at"),
   stateAt: instant("state_at").notNull(),
+  channel: text("channel").$type<MessageChannel>().notNull(),
+  address: text("address"),
+  buttons: jsonb("buttons").$type<readonly Button[]>().notNull(),
+  asksContact: boolean("asks_contact").notNull(),
+  category: text("category").$type<Category>().notNull(),
+  customerId: uuid("customer_id"),
+  campaignId: uuid("campaign_id"),
+  fallbackOf: uuid("fallback_of"),
+  cost: numeric("cost"),
+  costCurrency: text("cost_currency"),
+  notBefore: instant("not_before"),
+  isDeferred: boolean("is_deferred").notNull(),
 });
 
 export const reports = messagingSchema.table(

@@ -41,4 +41,17 @@ export const english: Texts = {
   alert_group: ({ count, place }) =>
     `Alert: ${count} devices are silent together, ${place}. Look at network and power there first.`,
   alert_digest: ({ count, names }) => `${count} new alerts, among them ${names}. See the list of alerts.`,
+  reminder_low: ({ days, account }) =>
+    `The light of account ${account} ends ${days === "1" ? "tomorrow" : `in ${daysOf(days)}`}. Pay in time and it stays on. Thank you.`,
+  reminder_locked: ({ account }) =>
+    `The light of account ${account} has ended. Pay any day and it comes back at once. We are glad to help: just call us.`,
+  reminder_locked_long: ({ days, account }) =>
+    `Account ${account} has been without light for ${daysOf(days)}. A payment brings it back at once. If something is wrong, please call us.`,
+  reminder_paid_off: ({ account }) =>
+    `Congratulations! Account ${account} is fully paid and the system is yours. Thank you for staying with us.`,
+  ticket_opened: ({ ticket }) =>
+    `Thank you for your report. Its number is ${ticket}. We will take care of it and write to you.`,
+  ticket_in_work: ({ ticket }) => `We are working on your report ${ticket}. Somebody may call you about it.`,
+  ticket_done: ({ ticket }) =>
+    `Your report ${ticket} is settled. If the fault comes back, please tell us again. Thank you.`,
 };

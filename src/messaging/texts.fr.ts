@@ -43,4 +43,16 @@ export const french: Texts = {
   days_lent: ({ tokens, days, debt, account }) =>
     `${daysOf(days)} de lumière à crédit pour le compte ${account}. Codes : ${tokens}. Vous devez ${debt} : votre prochain paiement le rembourse d'abord.`,
   token_again: ({ token, account }) => `Compte ${account} : voici encore votre dernier code. Code : ${token}.`,
+  reminder_low: ({ days, account }) =>
+    `La lumière du compte ${account} se termine ${days === "1" ? "demain" : `dans ${daysOf(days)}`}. Payez à temps et elle reste allumée. Merci.`,
+  reminder_locked: ({ account }) =>
+    `La lumière du compte ${account} est terminée. Payez quand vous voulez, elle revient tout de suite. Pour toute aide, appelez-nous.`,
+  reminder_locked_long: ({ days, account }) =>
+    `Le compte ${account} est sans lumière depuis ${daysOf(days)}. Un paiement la ramène tout de suite. En cas de souci, appelez-nous.`,
+  reminder_paid_off: ({ account }) =>
+    `Félicitations ! Le compte ${account} est soldé, l'appareil est à vous. Merci de votre confiance.`,
+  ticket_opened: ({ ticket }) =>
+    `Merci de nous avoir prévenus. Votre demande a le numéro ${ticket}. Nous nous en occupons.`,
+  ticket_in_work: ({ ticket }) => `Nous nous occupons de votre demande ${ticket}. Nous vous appellerons peut-être.`,
+  ticket_done: ({ ticket }) => `Votre demande ${ticket} est réglée. Si la panne revient, dites-le-nous. Merci.`,
 };

@@ -39,4 +39,16 @@ export const swahili: Texts = {
   days_lent: ({ tokens, days, debt, account }) =>
     `Akaunti ${account} imekopeshwa mwanga wa siku ${days}. Tokeni: ${tokens}. Unadaiwa ${debt}: malipo yajayo yatalipa deni hilo kwanza.`,
   token_again: ({ token, account }) => `Akaunti ${account}: hii ni tokeni yako ya mwisho tena. Tokeni: ${token}.`,
+  reminder_low: ({ days, account }) =>
+    `Mwanga wa akaunti ${account} utaisha ${days === "1" ? "kesho" : `baada ya siku ${days}`}. Lipa mapema uendelee kuwaka. Asante.`,
+  reminder_locked: ({ account }) =>
+    `Mwanga wa akaunti ${account} umeisha. Lipa siku yoyote na utarudi mara moja. Ukihitaji msaada, tupigie.`,
+  reminder_locked_long: ({ days, account }) =>
+    `Akaunti ${account} haina mwanga kwa siku ${days}. Malipo yataurudisha mara moja. Kama kuna tatizo, tafadhali tupigie.`,
+  reminder_paid_off: ({ account }) =>
+    `Hongera! Akaunti ${account} imelipwa yote na kifaa sasa ni chako. Asante kwa kuwa nasi.`,
+  ticket_opened: ({ ticket }) => `Asante kwa taarifa yako. Namba yake ni ${ticket}. Tutaishughulikia na kukuandikia.`,
+  ticket_in_work: ({ ticket }) => `Tunashughulikia taarifa yako ${ticket}. Huenda tukakupigia simu.`,
+  ticket_done: ({ ticket }) =>
+    `Taarifa yako ${ticket} imeshughulikiwa. Tatizo likirudi, tafadhali tuambie tena. Asante.`,
 };

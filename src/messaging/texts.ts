@@ -42,6 +42,18 @@ export const TEMPLATE_VALUES = {
   days_lent: ["tokens", "days", "debt", "account"],
   /** The customer asked for the last token once more. */
   token_again: ["token", "account"],
+  /** Light ends in so many days; with 1 it ends tomorrow. */
+  reminder_low: ["days", "account"],
+  /** Light has ended. */
+  reminder_locked: ["account"],
+  /** Light ended so many days ago. */
+  reminder_locked_long: ["days", "account"],
+  /** Everything is paid: the device is the customer's own. */
+  reminder_paid_off: ["account"],
+  /** What somebody reported was written down, under a number such as R-1042. */
+  ticket_opened: ["ticket"],
+  ticket_in_work: ["ticket"],
+  ticket_done: ["ticket"],
   /** Staff and agents: something is wrong with a device. `problem` is in the reader's language. */
   alert_device: ["problem", "device", "place"],
   /** Many devices of one place are silent. */
@@ -51,6 +63,18 @@ export const TEMPLATE_VALUES = {
 } as const;
 
 export type Template = keyof typeof TEMPLATE_VALUES;
+
+/** What a message is for. A reply answers somebody who wrote; staff are not customers, and chose what they are told. */
+export type Category = "service" | "marketing" | "reply" | "staff";
+
+export function categoryOf(template: Template): Category {
+  return template.startsWith("alert_") ? "staff" : "service";
+}
+
+/** Messages that nobody waits for: they need consent and keep to decent hours. All others are facts, which are always told. */
+export function isReminder(template: string): boolean {
+  return template.startsWith("reminder_");
+}
 
 /** The texts of one language. A template that a language lacks does not compile. */
 export type Texts = {
@@ -103,6 +127,7 @@ const CLEANERS: Readonly<Record<(typeof TEMPLATE_VALUES)[Template][number], (val
   device: cleanValue,
   place: cleanPlace,
   count: cleanValue,
+  ticket: cleanValue,
   names: cleanPlace,
 };
 

@@ -13,6 +13,7 @@ import { makePhone } from "../../simulators/phone/phone.ts";
 import { startSmsGateway } from "../../simulators/sms-gateway/sms-gateway.ts";
 import { useDatabase } from "../support/database.ts";
 import { makeFakeGateway } from "./fake-gateway.ts";
+import { strangers } from "./strangers.ts";
 
 const database = useDatabase();
 const SECRET = "a-long-enough-secret";
@@ -21,7 +22,13 @@ const clock = makeManualClock(new Date("2026-05-04T10:00:00Z"));
 
 function makeDoor(gateway = makeFakeGateway().gateway) {
   const outcomes: ReportDoorOutcome[] = [];
-  const messaging = makeMessaging({ db: database.current.db, clock, makeId: makeIds(clock), gateway });
+  const messaging = makeMessaging({
+    db: database.current.db,
+    clock,
+    makeId: makeIds(clock),
+    gateways: { sms: gateway },
+    ...strangers,
+  });
   const app = express();
   app.use(makeDeliveryReportRouter({ secret: SECRET, messaging, onOutcome: (outcome) => outcomes.push(outcome) }));
   return { app, outcomes, messaging };

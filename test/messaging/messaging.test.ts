@@ -9,6 +9,7 @@ import { makeOutboxRelay } from "../../src/platform/outbox.ts";
 import { makeHeldJobs } from "../contract/jobs-fake.ts";
 import { useDatabase } from "../support/database.ts";
 import { makeFakeGateway } from "./fake-gateway.ts";
+import { strangers } from "./strangers.ts";
 
 const database = useDatabase();
 const PHONE = "+254711000111";
@@ -27,7 +28,13 @@ function makeHouse(onSend?: Parameters<typeof makeFakeGateway>[0]) {
   const { db } = database.current;
   const clock = makeManualClock(new Date("2026-05-04T10:00:00Z"));
   const phone = makeFakeGateway(onSend);
-  const messaging = makeMessaging({ db, clock, makeId: makeIds(clock), gateway: phone.gateway });
+  const messaging = makeMessaging({
+    db,
+    clock,
+    makeId: makeIds(clock),
+    gateways: { sms: phone.gateway },
+    ...strangers,
+  });
   const jobs = makeHeldJobs();
   const relay = makeOutboxRelay({ database: database.current, jobs, clock, batchMax: 100, sweepMs: 60_000 });
   const append = (...messages: NewMessage[]): Promise<void> => db.transaction((tx) => messaging.append(tx, messages));

@@ -20,6 +20,7 @@ const TYPICAL = {
   device: "SHS-000004211",
   place: "Mutomo",
   count: "40",
+  ticket: "R-1042",
   names: "Mutomo, Ikutha, SHS-000004211",
 };
 const SMS_SEPTETS_MAX = 160;

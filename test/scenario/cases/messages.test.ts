@@ -6,6 +6,7 @@ import { makeMessaging } from "../../../src/messaging/messaging.ts";
 import { useApp } from "../../support/app.ts";
 import { makeHousehold, pay } from "../../support/village.ts";
 import { auditBooks } from "../books-audit.ts";
+import { strangers } from "../../messaging/strangers.ts";
 
 const network = await startSmsGateway();
 const program = useApp();
@@ -18,7 +19,13 @@ test("case 25: the SMS went out, the record of it was lost", async () => {
   const { db } = app.database;
   // The program's own messaging, with less patience than it has in the world.
   const settings = { username: "test", apiKey: "simulator", baseUrl: network.url, timeoutMs: 250 };
-  const messaging = makeMessaging({ db, clock, makeId: app.makeId, gateway: makeAfricasTalkingGateway(settings) });
+  const messaging = makeMessaging({
+    db,
+    clock,
+    makeId: app.makeId,
+    gateways: { sms: makeAfricasTalkingGateway(settings) },
+    ...strangers,
+  });
   const home = await makeHousehold(program.current);
   await pay(program.current, { account: home.accountNumber, amount: "100" });
   const [token] = await home.tokens();
