@@ -5,6 +5,7 @@ import type { Customers } from "../customers/customers.ts";
 import type { BulkActs, Credentials, DeviceCommands, DeviceLife, Devices } from "../devices/devices.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { Messaging } from "../messaging/messaging.ts";
 import type {
   AgentCash,
   Desk,
@@ -46,6 +47,7 @@ export interface Services {
   readonly statementImports: StatementImports;
   readonly credit: Credit;
   readonly cash: AgentCash;
+  readonly messaging: Pick<Messaging, "figures" | "campaigns">;
   readonly desk: Desk;
   readonly deviceLife: DeviceLife;
   readonly bulkActs: BulkActs;

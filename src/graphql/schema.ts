@@ -17,6 +17,7 @@ import { defineDeviceCredentials } from "./device-credentials.ts";
 import { defineDeviceLife } from "./device-life.ts";
 import { defineDevices } from "./devices.ts";
 import { defineFleet } from "./fleet.ts";
+import { defineMessages } from "./messages.ts";
 import { definePayments } from "./payments.ts";
 import { definePlans } from "./plans.ts";
 import { defineQuarantine } from "./quarantine.ts";
@@ -54,6 +55,7 @@ export function buildSchema(): GraphQLSchema {
   defineBatteries(builder);
   const alerts = defineAlerts(builder);
   defineAlertRules(builder, { rule: alerts.rule, language });
+  defineMessages(builder, { language });
   defineSubscriptions(builder, { ...alerts, ...readings });
   return builder.toSchema({});
 }

@@ -149,7 +149,7 @@ export function makeCampaigns({
     );
     const drafts = decisions.flatMap((decision) => (decision.text === undefined ? [] : [rowOf(campaign, decision)]));
     const addresses = await addressesOf(tx, drafts);
-    const rows = drafts.map((draft, at): NewRow => ({ ...draft, ...(addresses[at] ?? {}) }));
+    const rows = drafts.map((draft, at): NewRow => ({ ...draft, ...addresses[at] }));
     await writeMessages(tx, rows, now);
     const settled = decisions.map(({ recipient, reason }) => ({ phone: recipient.phone, reason }));
     await store.settleRecipients(tx, campaign.id, settled);

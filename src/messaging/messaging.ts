@@ -210,7 +210,7 @@ export function makeMessaging(deps: MessagingDeps): Messaging {
         ...plainRow(makeId()),
         ...message,
         ...message.about,
-        ...(addresses[at] ?? {}),
+        ...addresses[at],
         category: categoryOf(message.template),
         notBefore: message.notBefore,
       }));

@@ -59,7 +59,11 @@ export function fallbackRow(message: Message, id: MessageId): NewRow {
   return {
     ...plainRow(id),
     key: `${message.key}:sms`,
-    ...{ toPhone, language, template, values, category },
+    toPhone,
+    language,
+    template,
+    values,
+    category,
     text: message.text ?? undefined,
     contractId: message.contractId ?? undefined,
     receiptId: message.receiptId ?? undefined,

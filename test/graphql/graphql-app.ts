@@ -21,6 +21,8 @@ import { makeIds } from "../../src/kernel/ids.ts";
 import { makeManualClock, type Clock } from "../../src/kernel/time.ts";
 import { makeLedger } from "../../src/ledger/ledger.ts";
 import { NotFound } from "../../src/kernel/refusal.ts";
+import { campaignAudience } from "../../src/message-rooms.ts";
+import { makeMessaging } from "../../src/messaging/messaging.ts";
 import {
   makeAgentCash,
   makeDesk,
@@ -47,6 +49,8 @@ import {
   makeSeriesQueries,
 } from "../../src/telemetry/telemetry.ts";
 import { makePins, makeTickets } from "../../src/ussd/ussd.ts";
+import { makeFakeGateway } from "../messaging/fake-gateway.ts";
+import { strangers } from "../messaging/strangers.ts";
 import { useDatabase } from "../support/database.ts";
 
 export const PASSWORD = "seven quiet lamps";
@@ -141,6 +145,14 @@ function makeServices(database: Database, clock: Clock, news: News[]): Services 
     statements,
     statementImports: makeStatementImports({ statements, clock, makeId }),
     credit,
+    messaging: makeMessaging({
+      db,
+      clock,
+      makeId,
+      gateways: { sms: makeFakeGateway().gateway },
+      ...strangers,
+      audience: campaignAudience({ clock, customers, creditOf: () => credit }),
+    }),
     cash: makeAgentCash({
       ledger,
       clock,
