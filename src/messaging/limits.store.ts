@@ -37,7 +37,7 @@ export async function reserveSpending(
 export async function takeUntoldCaps(db: Db | Tx, now: Date): Promise<readonly Spending[]> {
   const rows = await db.execute<{ on_day: LocalDate; amount: string; currency: string }>(sql`
     update messaging.spending set told_at = ${now.toISOString()}::timestamptz where capped_at is not null and told_at is null
-    returning on_day::text as on_day, cost::text as amount, currency`);
+    returning on_day::text as on_day, trim_scale(cost)::text as amount, currency`);
   return rows.map(({ on_day: onDay, ...cost }) => ({ onDay, ...cost }));
 }
 
@@ -45,7 +45,7 @@ export async function takeUntoldCaps(db: Db | Tx, now: Date): Promise<readonly S
 export async function spendingOf(db: Db | Tx, onDay: LocalDate): Promise<readonly Cost[]> {
   return [
     ...(await db.execute<{ amount: string; currency: string }>(
-      sql`select cost::text as amount, currency from messaging.spending where on_day = ${onDay}::date order by currency`,
+      sql`select trim_scale(cost)::text as amount, currency from messaging.spending where on_day = ${onDay}::date order by currency`,
     )),
   ];
 }

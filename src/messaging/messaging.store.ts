@@ -124,14 +124,20 @@ export async function recordAccepted(
   return { state, cost };
 }
 
-/** Puts a message off that may wait: until then no job knows of it. */
+/** Puts a message off that may wait: until then no job knows of it, and the attempt was none. */
 export async function deferMessage(
   tx: Tx,
   { id, notBefore, why }: { id: MessageId; notBefore: Date; why: string },
 ): Promise<void> {
   await tx
     .update(messages)
-    .set({ notBefore, isDeferred: true, failure: why, claimedUntil: null })
+    .set({
+      notBefore,
+      isDeferred: true,
+      failure: why,
+      claimedUntil: null,
+      attempts: sql`${messages.attempts} - 1`,
+    })
     .where(and(eq(messages.id, id), eq(messages.state, "waiting")));
 }
 
