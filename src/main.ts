@@ -2,6 +2,7 @@ import { createReadStream, existsSync, readFileSync, writeFileSync } from "node:
 import { basename, join } from "node:path";
 import { Command, CommanderError } from "commander";
 import type { App } from "./app.ts";
+import { addCampaignCommands } from "./campaign-command.ts";
 import { ConfigRefused, ROLES, VARIABLES, readConfig, requireServing, type AppRole, type Config } from "./config.ts";
 import { formatAccountNumber } from "./credit/account-number.ts";
 import { parseDeviceCsv } from "./devices/device-csv.ts";
@@ -133,15 +134,19 @@ async function cutOff(serials: readonly string[], { reason }: { reason: string }
   process.stdout.write(`${done} of ${serials.length} devices cut off; the others had no voice.\n`);
 }
 
-async function inTransaction<Result>(work: (app: App, tx: Tx) => Promise<Result>): Promise<Result> {
+async function withApp<Result>(work: (app: App) => Promise<Result>): Promise<Result> {
   const config = requireServing(readConfig(), []);
   const { buildApp } = await import("./app.ts");
   const app = await buildApp({ config, roles: [] });
   try {
-    return await app.database.db.transaction((tx) => work(app, tx));
+    return await work(app);
   } finally {
     await app.stop();
   }
+}
+
+function inTransaction<Result>(work: (app: App, tx: Tx) => Promise<Result>): Promise<Result> {
+  return withApp((app) => app.database.db.transaction((tx) => work(app, tx)));
 }
 
 async function importBook(folder: string, { devices, area }: { devices: string; area: string }): Promise<void> {
@@ -304,13 +309,15 @@ function program(): Command {
     .description("Cut devices off at once, and void their open claim codes.")
     .requiredOption("--reason <text>", "why, for the audit")
     .action(cutOff);
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
   addHistoryCommands(washa, {
     config: () => {
       const config = readConfig();
       return { ...config, databaseUrl: requireDatabaseUrl(config) };
     },
-    print: (line) => void process.stdout.write(`${line}\n`),
+    print,
   });
+  addCampaignCommands(washa, { withApp, print, untilAsked });
   addSimulateCommands(washa, untilAsked);
   washa
     .command("staff <email>")
