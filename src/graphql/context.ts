@@ -47,7 +47,7 @@ export interface Services {
   readonly statementImports: StatementImports;
   readonly credit: Credit;
   readonly cash: AgentCash;
-  readonly messaging: Pick<Messaging, "figures" | "campaigns">;
+  readonly messaging: Messaging;
   readonly desk: Desk;
   readonly deviceLife: DeviceLife;
   readonly bulkActs: BulkActs;
