@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { z } from "zod";
 import type { App } from "./app.ts";
+import { LANGUAGES } from "./kernel/language.ts";
 import { InvalidInput, NotFound } from "./kernel/refusal.ts";
 import type { Campaign, CampaignPreview, CampaignProgress, Cost, NewCampaign } from "./messaging/messaging.ts";
 
@@ -21,7 +22,7 @@ const LISTED = 20;
 const draftShape = z.strictObject({
   name: z.string(),
   segment: z.unknown(),
-  texts: z.strictObject({ en: z.string().optional(), fr: z.string().optional(), sw: z.string().optional() }),
+  texts: z.partialRecord(z.enum(LANGUAGES), z.string()),
 });
 
 /** `washa campaign …`: something for many people. The workers send it; a command that watches may end at any time. */

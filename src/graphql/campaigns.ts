@@ -1,13 +1,7 @@
 import type { EnumRef, ObjectRef } from "@pothos/core";
 import { NotFound } from "../kernel/refusal.ts";
-import {
-  LANGUAGES,
-  type Campaign,
-  type CampaignPreview,
-  type CampaignProgress,
-  type Cost,
-  type Language,
-} from "../messaging/messaging.ts";
+import { LANGUAGES, type Language } from "../kernel/language.ts";
+import type { Campaign, CampaignPreview, CampaignProgress, Cost } from "../messaging/messaging.ts";
 import { pageArguments, type Builder, type BuilderTypes } from "./builder.ts";
 import { actOnce, type Command } from "./commands.ts";
 import { cursorId, parsePage, toConnection } from "./connections.ts";
@@ -99,8 +93,16 @@ function definePreview(
     }),
   });
   const texts = builder.inputType("CampaignTextsInput", {
-    description: "With {name}, {days} and {account} where wanted. Who speaks a language without a text hears nothing.",
-    fields: (t) => ({ en: t.string(), fr: t.string(), sw: t.string() }),
+    description:
+      "With {name}, {days} and {account} where wanted. Who speaks a language without a text hears nothing, or English where that is usual.",
+    fields: (t) => ({
+      en: t.string(),
+      sw: t.string(),
+      fr: t.string(),
+      ha: t.string(),
+      pt: t.string(),
+      lg: t.string(),
+    }),
   });
   const line = builder.objectRef<CampaignPreview["languages"][number]>("CampaignPreviewLanguage").implement({
     fields: (t) => ({

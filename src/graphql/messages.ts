@@ -1,7 +1,8 @@
 import type { EnumRef } from "@pothos/core";
+import type { Language } from "../kernel/language.ts";
 import { InvalidInput } from "../kernel/refusal.ts";
 import { DAY_MS } from "../kernel/time.ts";
-import type { Cost, FigureLine, Language } from "../messaging/messaging.ts";
+import type { Cost, FigureLine } from "../messaging/messaging.ts";
 import type { Builder, BuilderTypes } from "./builder.ts";
 import { defineCampaigns } from "./campaigns.ts";
 import { OFFICE } from "./device-access.ts";
