@@ -112,7 +112,9 @@ async function requireCampaign(app: App, id: string): Promise<Campaign> {
 async function watch(app: App, { print, untilAsked }: Doors, { id, name }: Campaign): Promise<void> {
   print(`${name} is campaign ${id}.`);
   let isAsked = false;
-  void untilAsked().then(() => (isAsked = true));
+  const asked = untilAsked().then(() => {
+    isAsked = true;
+  });
   for (;;) {
     const { state } = await requireCampaign(app, id);
     const progress = await app.messaging.campaigns.progress(app.database.db, id);
@@ -124,7 +126,7 @@ async function watch(app: App, { print, untilAsked }: Doors, { id, name }: Campa
       print(isOver ? `It is ${state}.` : `It goes on. Look again with: washa campaign watch ${id}`);
       return;
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await Promise.race([asked, new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))]);
   }
 }
 
