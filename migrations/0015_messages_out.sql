@@ -80,12 +80,3 @@ create table credit.reminders (
 );
 create index reminders_by_age on credit.reminders (found_at);                                             -- those to be forgotten
 select platform.open_to_app('credit.reminders');
-
--- When somebody last wrote to us on a channel: WhatsApp takes free text for a day after it.
-create table if not exists messaging.windows (
-  channel text not null,
-  address text not null,
-  heard_at timestamptz not null,
-  primary key (channel, address)
-);
-select platform.open_to_app('messaging.windows');

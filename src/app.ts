@@ -11,7 +11,7 @@ import { makeIds, type MakeId } from "./kernel/ids.ts";
 import { Forbidden } from "./kernel/refusal.ts";
 import { systemClock, type Clock } from "./kernel/time.ts";
 import { openMessageWork, watchMessages } from "./message-rooms.ts";
-import { openPhoneDoors } from "./phone-rooms.ts";
+import { openPhoneDoors, startPhoneJobs } from "./phone-rooms.ts";
 import {
   makeEnquiryEnds,
   makeEnquirySteps,
@@ -214,7 +214,7 @@ export async function buildApp({
     const brokerAuth = openBrokerAuth(rooms);
     if (brokerAuth !== undefined) http.routes.use("/mqtt", brokerAuth);
     http.routes.use("/devices", makeClaimDoor({ credentials: modules.credentials, sourceAddress: http.sourceAddress }));
-    http.routes.use(openPhoneDoors({ config, modules, log }));
+    http.routes.use(openPhoneDoors({ config, modules, clock, registry, log }));
     http.routes.use(
       "/statements",
       makeStatementDoor({
@@ -265,6 +265,7 @@ export async function buildApp({
       onFault: (error) => log.warn({ error }, "The outbox waits."),
     });
     const messageWork = await openMessageWork({ ...rooms, jobs });
+    const phoneJobs = await startPhoneJobs({ jobs, modules, log });
     const alertLoop = makeAlertLoop({
       steps: makeAlertSteps({ database, clock, zone: config.zone }),
       syncPlaces: makePlaceSync({ database, clock, source: placeSource }).once,
@@ -302,6 +303,7 @@ export async function buildApp({
       () => requestLoop.stop(),
       () => relay.stop(),
       () => messageWork.stop(),
+      () => phoneJobs.stop(),
       () => jobs.close(),
     );
   }

@@ -5,6 +5,7 @@ import { isSupportedCountry } from "libphonenumber-js/max";
 import { parseCurrency, type Currency } from "./kernel/money.ts";
 import { parseZone } from "./kernel/time.ts";
 import { parseMessageSettings, type MessageSettings } from "./messaging/message-settings.ts";
+import { parseChatSettings, type ChatSettings } from "./messaging/chat-settings.ts";
 import { parseChannels } from "./payments/channel-config.ts";
 import type { ChannelConfig } from "./payments/payments.ts";
 import { parseClientName, parseTopicFilter } from "./telemetry/broker/topics.ts";
@@ -88,6 +89,8 @@ export interface Config {
   readonly smsBaseUrl: string | undefined;
   readonly smsReportSecret: string | undefined;
   readonly messages: MessageSettings;
+  /** WhatsApp and Telegram, where they are used. */
+  readonly chats: ChatSettings;
   /** Without it there is no USSD door. */
   readonly ussdSecret: string | undefined;
   /** Where a mobile network tells whether a SIM card is new, with the token for it; undefined means that nobody is asked. */
@@ -158,6 +161,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       throw new Error("Safaricom refuses URLs that contain mpesa, safaricom, exe, cmd, sql or query.");
     return value;
   };
+  const chats = parseChatSettings(env);
+  problems.push(...chats.problems);
   const config: Config = {
     databaseUrl: url("DATABASE_URL", ["postgres:", "postgresql:"]),
     redisUrl: url("REDIS_URL", ["redis:", "rediss:"]),
@@ -225,6 +230,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       secret("WASHA_SMS_SECRET", value),
     ),
     messages: parseMessageSettings(attempt),
+    chats: chats.settings,
     ussdSecret: attempt<string | undefined>("WASHA_USSD_SECRET", undefined, (value) =>
       secret("WASHA_USSD_SECRET", value),
     ),

@@ -18,6 +18,7 @@ import {
 } from "./messaging/messaging.ts";
 import { column, type Database } from "./platform/database.ts";
 import type { Jobs } from "./platform/jobs.ts";
+import { telegramChatsOf } from "./ussd/ussd.ts";
 
 /** The currency's home among the countries where the company works, the operator's own zone for any other. */
 export function zoneOfCurrency(config: Config, currency: Currency): string {
@@ -36,8 +37,7 @@ export function messageManners(config: Config, customers: Pick<Customers, "findM
       const found = await customers.findMany(tx, ids as readonly CustomerId[]);
       return new Map([...found].map(([id, customer]) => [id, consentsOf(customer)]));
     },
-    // Nobody can link a chat to a phone yet.
-    chatsOf: () => Promise.resolve(new Map()),
+    chatsOf: telegramChatsOf,
   };
 }
 

@@ -27,6 +27,7 @@ import { batteryRoom } from "./fleet-rooms.ts";
 import type { MakeId } from "./kernel/ids.ts";
 import { NotFound } from "./kernel/refusal.ts";
 import { MINUTE_MS, type Clock } from "./kernel/time.ts";
+import { chatGateways } from "./phone-rooms.ts";
 import { makeLedger, type Ledger } from "./ledger/ledger.ts";
 import { makeAfricasTalkingGateway } from "./messaging/gateway.africastalking.ts";
 import { makeMessaging, type Messaging } from "./messaging/messaging.ts";
@@ -73,16 +74,17 @@ import {
   type FleetReports,
   type Readings,
 } from "./telemetry/telemetry.ts";
-import { agentRoom, readingsRoom, simSwapRoom } from "./talk-rooms.ts";
+import { agentRoom, readingsRoom, simSwapRoom, ticketRoom } from "./talk-rooms.ts";
 import {
+  makeChats,
   makePins,
   makeTalk,
   makeTalkSeal,
   makeTickets,
+  type Chats,
   type Pins,
   type SimSwaps,
   type Talk,
-  type TellTicket,
   type Tickets,
 } from "./ussd/ussd.ts";
 import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
@@ -113,6 +115,7 @@ export interface Modules {
   readonly pins: Pins;
   readonly simSwaps: SimSwaps;
   readonly tickets: Tickets;
+  readonly chats: Chats;
   readonly fleet: Fleet;
   readonly fleetReports: FleetReports;
   readonly batteries: BatteryQueries;
@@ -164,7 +167,7 @@ export function makeModules({
     db,
     clock,
     makeId,
-    gateways: { sms: gateway },
+    gateways: { sms: gateway, ...chatGateways(config, { clock, ...outbound }) },
     settings: config.messages,
     manners: messageManners(config, customers),
     audience: campaignAudience({ clock, customers, creditOf: () => credit }),
@@ -220,9 +223,29 @@ export function makeModules({
     },
   });
   const pins = makePins({ clock, randomBytes });
-  // The texts of these messages are not written yet: the screen alone tells the number of a report.
-  const tellTicket: TellTicket = () => Promise.resolve();
+  const tellTicket = ticketRoom(messaging);
   const simSwaps = simSwapRoom({ config, clock, outbound });
+  // One dialogue for USSD and chats.
+  const dialogue = {
+    db,
+    clock,
+    makeId,
+    seal: makeTalkSeal(sealingKey),
+    zone: config.zone,
+    language: "en" as const,
+    customers,
+    credit,
+    devices,
+    intents,
+    pins,
+    simSwaps,
+    cash,
+    audit,
+    findAgent: agentRoom(access),
+    readDevice: readingsRoom({ devices, clock }),
+    tellTicket,
+    paybillOf: (currency: string) => paybillOf(rails, currency),
+  };
   return {
     access,
     customers,
@@ -240,26 +263,8 @@ export function makeModules({
     pins,
     simSwaps,
     tickets: makeTickets({ clock, makeId, tellTicket }),
-    talk: makeTalk({
-      db,
-      clock,
-      makeId,
-      seal: makeTalkSeal(sealingKey),
-      zone: config.zone,
-      language: "en",
-      customers,
-      credit,
-      devices,
-      intents,
-      pins,
-      simSwaps,
-      cash,
-      audit,
-      findAgent: agentRoom(access),
-      readDevice: readingsRoom({ devices, clock }),
-      tellTicket,
-      paybillOf: (currency) => paybillOf(rails, currency),
-    }),
+    talk: makeTalk(dialogue),
+    chats: makeChats({ ...dialogue, messaging }),
     payouts,
     desk: makeDesk({
       ledger,

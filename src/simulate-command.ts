@@ -15,6 +15,12 @@ export function addSimulateCommands(washa: Command, untilAsked: () => Promise<vo
     .allowUnknownOption()
     .helpOption(false)
     .action((options: readonly string[]) => simulateFleet(options, untilAsked));
+  simulate
+    .command("chat [options...]")
+    .description("WhatsApp and Telegram, with a person who writes; `simulate chat --help` tells more.")
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(simulateChat);
   washa
     .command("phone <number>")
     .description("A customer's phone and lamp at this terminal, in the demonstration that `start` runs.")
@@ -28,6 +34,11 @@ export function addSimulateCommands(washa: Command, untilAsked: () => Promise<vo
 async function simulateRail(options: readonly string[]): Promise<void> {
   const { runRailSimulator } = await import("../simulators/rail/main.ts");
   process.exitCode = await runRailSimulator(options, { input: process.stdin, output: process.stdout });
+}
+
+async function simulateChat(options: readonly string[]): Promise<void> {
+  const { runChatSimulator } = await import("../simulators/chat/main.ts");
+  process.exitCode = await runChatSimulator(options, { input: process.stdin, output: process.stdout });
 }
 
 async function simulateFleet(options: readonly string[], untilAsked: () => Promise<void>): Promise<void> {

@@ -2,10 +2,18 @@ import { actorOf, type Access } from "./access/access.ts";
 import type { Config } from "./config.ts";
 import type { Devices } from "./devices/devices.ts";
 import type { Clock } from "./kernel/time.ts";
+import { ticketMessage, type Messaging } from "./messaging/messaging.ts";
 import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
 import type { Tx } from "./platform/database.ts";
 import { findDevices } from "./telemetry/states/fleet.store.ts";
-import { makeSimSwapClient, makeSimSwaps, type Agent, type DeviceReadings, type SimSwaps } from "./ussd/ussd.ts";
+import {
+  makeSimSwapClient,
+  makeSimSwaps,
+  type Agent,
+  type DeviceReadings,
+  type SimSwaps,
+  type TellTicket,
+} from "./ussd/ussd.ts";
 import type { DeviceId } from "./kernel/ids.ts";
 
 /** What the dialogue needs of staff: who has this phone. */
@@ -60,4 +68,9 @@ export function simSwapRoom({
   if (simSwap === undefined) return makeSimSwaps({ clock });
   const http = makeOutboundHttp({ baseUrl: simSwap.url, clock, retriesMax: 0, ...outbound });
   return makeSimSwaps({ clock, check: makeSimSwapClient({ http, token: simSwap.token }) });
+}
+
+/** How people hear what became of their report: whoever asked is written to. */
+export function ticketRoom({ append }: Pick<Messaging, "append">): TellTicket {
+  return (tx, news) => append(tx, [ticketMessage({ ...news, contractId: undefined })]);
 }

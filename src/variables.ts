@@ -61,7 +61,6 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_SMS_KEY: "Africa's Talking API key.",
   WASHA_SMS_SENDER: "Sender name or short code, when you own one.",
   WASHA_SMS_URL: "Base URL of the SMS gateway; only to reach a simulator.",
-  WASHA_SMS_SECRET: "Secret part of the delivery report URL, 16 or more letters and digits.",
   WASHA_MESSAGE_CHANNELS:
     "Channels for what we start ourselves, the preferred first, such as whatsapp,telegram,sms: a chat is taken where the person began one (sms).",
   WASHA_WHATSAPP_TEXTS:
@@ -74,6 +73,16 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_SMS_PART_PRICE: "What one part of an SMS costs, such as KES 0.80, for estimates and the cap.",
   WASHA_MESSAGE_COST_CAP:
     "What messages may cost in a day, such as KES 5000: campaigns wait from 80 % of it on, reminders when it is reached, payments never. Not set: no cap.",
+  WASHA_SMS_SECRET:
+    "Secret part of the URLs of delivery reports and of SMS that customers write, 16 or more letters and digits.",
+  WASHA_WHATSAPP_PHONE_ID: "Id of your number at WhatsApp's Cloud API. With the next three there is WhatsApp.",
+  WASHA_WHATSAPP_TOKEN: "Access token of a system user who may send messages.",
+  WASHA_WHATSAPP_APP_SECRET: "Secret of your application at Meta: it signs what comes to /messaging/whatsapp.",
+  WASHA_WHATSAPP_VERIFY_TOKEN: "What you type at Meta as the verify token of that address.",
+  WASHA_WHATSAPP_BASE_URL: "Base URL of the Graph API with its version (https://graph.facebook.com/v25.0).",
+  WASHA_TELEGRAM_TOKEN: "Token of your bot, from BotFather. With the next one there is Telegram.",
+  WASHA_TELEGRAM_SECRET: "The secret_token that you give to setWebhook, 16 to 128 letters, digits, _ or -.",
+  WASHA_TELEGRAM_BASE_URL: "Base URL of the Bot API (https://api.telegram.org).",
   WASHA_USSD_SECRET:
     "Secret part of the USSD callback's URL, 16 or more letters and digits; without it there is no USSD.",
   WASHA_SIM_SWAP_URL:

@@ -10,7 +10,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { ADAPTERS } from "../src/payments/rails/registry.ts";
 import { signWave } from "../src/payments/rails/wave/proof.ts";
+import { signWhatsapp } from "../src/ussd/channels/whatsapp.http.ts";
 import { startTestApp, type TestApp } from "./support/app.ts";
+import { CHAT_ENV } from "./support/chats.ts";
 
 interface Media {
   readonly schema: object;
@@ -175,6 +177,7 @@ describe("the running program", () => {
       env: {
         WASHA_RAILS: join(folder, "rails.json"),
         WASHA_SMS_SECRET: SMS_SECRET,
+        ...CHAT_ENV,
         WASHA_MQTT_AUTH_SECRET: SECRET,
         MQTT_URL: "mqtt://washa:an-example-password@127.0.0.1:9",
       },
@@ -211,6 +214,9 @@ describe("the running program", () => {
     if (path.startsWith("/statements/") || path === "/dd" || path === "/device_data")
       return { authorization: `Bearer ${session}` };
     if (path.startsWith("/mqtt/")) return { "x-washa-secret": SECRET };
+    if (path === "/messaging/telegram") return { "x-telegram-bot-api-secret-token": CHAT_ENV.WASHA_TELEGRAM_SECRET };
+    if (path === "/messaging/whatsapp")
+      return { "x-hub-signature-256": signWhatsapp(CHAT_ENV.WASHA_WHATSAPP_APP_SECRET, Buffer.from(raw)) };
     if (path.startsWith("/rails/flutterwave/")) return { "verif-hash": "an-example-hash" };
     if (path.startsWith("/rails/gsma-mmapi/")) return { "x-api-key": "an-example-key" };
     if (!path.startsWith("/rails/wave/")) return {};

@@ -29,7 +29,8 @@ export type {
 } from "./campaigns.commands.ts";
 export type { Cost } from "./costs.ts";
 export type { FigureLine } from "./figures.queries.ts";
-export type { Button, MessageChannel } from "./gateway.ts";
+export type { DeliveryReport } from "./delivery.ts";
+export type { Button, Gateway, MessageChannel } from "./gateway.ts";
 export { MessageNotTaken, SendUnderWay, type SendOutcome } from "./sending.commands.ts";
 export { makeReminders, type DueReminder, type Reminders } from "./reminders.jobs.ts";
 export type { Category } from "./texts.ts";
@@ -63,7 +64,7 @@ export interface NewReply {
   readonly language: Language;
   readonly text: string;
   readonly buttons: readonly Button[];
-  /** Telegram: shows the button by which a person tells their own number. */
+  /** Shows the button by which a person tells their own number; its label is that of the first button. */
   readonly asksContact?: boolean;
 }
 

@@ -1,14 +1,13 @@
 import type { E164 } from "../customers/customers.ts";
 import { HOUR_MS, MINUTE_MS, type Clock } from "../kernel/time.ts";
-import type { Intent } from "../payments/payments.ts";
 import type { Db, Tx } from "../platform/database.ts";
-import { makeAsks, type AsksDeps } from "./asks.commands.ts";
-import { findCaller, type CallersDeps, type KnownCaller } from "./callers.queries.ts";
+import type { AsksDeps } from "./asks.commands.ts";
+import type { CallersDeps, KnownCaller } from "./callers.queries.ts";
 import { MORE_KEY, renderUssd } from "./channels/render-ussd.ts";
 import { readHop } from "./channels/ussd-hop.ts";
+import { makeConverse, type Settled } from "./converse.commands.ts";
 import { countOnce } from "./counts.store.ts";
-import { ACTS } from "./dialogue/asks.ts";
-import { hear, openSession, resume, show, ways, type Step } from "./dialogue/dialogue.ts";
+import { ways } from "./dialogue/dialogue.ts";
 import { line } from "./dialogue/moves.ts";
 import type { Session } from "./dialogue/place.ts";
 import type { Screen } from "./dialogue/screen.ts";
@@ -48,8 +47,6 @@ interface Shown extends UssdAnswer {
 
 /** Gateways end a session after three minutes; a little more, so that it is not given up before them. */
 const USSD_SESSION_MS = 4 * MINUTE_MS;
-/** No screen needs more to be shown. */
-const ASKS_MAX = 5;
 
 export function makeTalk({
   db,
@@ -59,7 +56,7 @@ export function makeTalk({
 }: { db: Db; clock: Clock; seal: TalkSeal; simSwaps: SimSwaps } & CallersDeps & AsksDeps): Talk {
   const deps = { ...rest, simSwaps };
   const { clock } = deps;
-  const asks = makeAsks(deps);
+  const converse = makeConverse(deps);
 
   async function answerUssd({ sessionId, phone, text }: UssdHop): Promise<UssdAnswer> {
     const key: SessionKey = { channel: "ussd", phone, key: sessionId };
@@ -128,36 +125,15 @@ export function makeTalk({
         return { session: stored.state, shown, screen: stored.screen, outcome: shown.isEnd ? TOLD : undefined };
       }
     }
-    let caller = await findCaller(tx, { phone, session: stored?.state }, deps);
-    let step: Settled = show(stored?.state ?? openSession(caller.facts), caller.facts);
-    for (const [at, input] of inputs.entries()) {
-      // A dialled string, and hops that were lost on the way, go no further than to what binds.
-      if (step.kind === "end" || (at > 0 && step.screen.isBinding)) break;
-      step = await settle(tx, hear(step.session, input, caller.facts), {
-        caller,
-        key: `${key}:${String((stored?.hopCount ?? 0) + 1)}.${String(at)}`,
-      });
-      if (at < inputs.length - 1) caller = await findCaller(tx, { phone, session: step.session }, deps);
-    }
+    const begun = await converse.begin(tx, { phone, session: stored?.state });
+    const { caller, step } = await converse.goOn(tx, begun, {
+      said: inputs.map((words) => ({ words })),
+      key: `${key}:${String((stored?.hopCount ?? 0) + 1)}`,
+      through: "ussd",
+    });
     const shown = render(step, caller);
     const outcome = step.kind === "end" && shown.isEnd ? step.outcome : undefined;
     return { session: step.session, shown, screen: step.screen.at, outcome };
-  }
-
-  /** Lets the house answer what the dialogue asks, until there is something to show. */
-  async function settle(tx: Tx, first: Step, { caller, key }: { caller: KnownCaller; key: string }): Promise<Settled> {
-    let step = first;
-    let known = caller;
-    for (let asked = 0; step.kind === "ask"; asked++) {
-      if (asked === ASKS_MAX) throw new Error(`Bug: the dialogue asks on and on (${step.ask.kind}).`);
-      const { session } = step;
-      const asking = { caller: known, session, key: `${key}.${String(asked)}`, through: THROUGH };
-      const answer = await asks.answer(tx, step.ask, asking);
-      const learned = answer.kind === "person" ? { ...session, provenCustomerId: answer.customerId } : session;
-      if (ACTS.has(step.ask.kind)) known = await findCaller(tx, { phone: known.phone, session: learned }, deps);
-      step = resume(session, answer, known.facts);
-    }
-    return step;
   }
 
   function render(step: Settled, { facts }: KnownCaller): Shown {
@@ -191,10 +167,7 @@ async function isBeyondLimits(
   return (await countOnce(tx, { key: `sessions:${phone}`, now, windowMs: HOUR_MS })) > SESSIONS_AN_HOUR;
 }
 
-const THROUGH: Intent["askedThrough"] = "ussd";
 const TOLD = "told";
-
-type Settled = Exclude<Step, { kind: "ask" }>;
 
 interface Hearing {
   readonly stored: StoredSession | undefined;

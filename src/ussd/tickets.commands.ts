@@ -49,8 +49,7 @@ export function makeTickets({
     await store.setTicketState(tx, ticket.id, { state, by, at });
     if (ticket.kind === "fault")
       await tellTicket(tx, {
-        key: `ticket:${ticket.id}:${state}`,
-        template: state === "done" ? "ticket_done" : "ticket_in_work",
+        state,
         phone: ticket.phone,
         language: ticket.language,
         number: ticket.number,

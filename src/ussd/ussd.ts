@@ -1,4 +1,6 @@
 /** Talking with customers: one dialogue, whatever they hold in their hand. */
+export { makeChats, type Chats } from "./chats.commands.ts";
+export { telegramChatsOf } from "./chats.store.ts";
 export { makePins, type PinOwner, type Pins } from "./pins.commands.ts";
 export { makeSimSwapClient } from "./sim-swap.client.ts";
 export { makeSimSwaps, type SimSwaps } from "./sim-swap.commands.ts";

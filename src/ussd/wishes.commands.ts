@@ -67,7 +67,7 @@ export function makeWishes({ clock, makeId, readDevice, tellTicket }: WishesDeps
   return {
     wish,
     async reportFault(tx, contract, { ask, asking }) {
-      const { caller, session, key } = asking;
+      const { caller, session } = asking;
       const answer = await wish(tx, asking, {
         kind: "fault",
         contractId: contract.id,
@@ -78,8 +78,7 @@ export function makeWishes({ clock, makeId, readDevice, tellTicket }: WishesDeps
       });
       if (answer.kind === "done" && answer.number !== undefined)
         await tellTicket(tx, {
-          key: `ticket:${key}:opened`,
-          template: "ticket_opened",
+          state: "open",
           phone: caller.phone,
           language: session.language,
           number: answer.number,

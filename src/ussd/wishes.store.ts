@@ -30,8 +30,7 @@ export type DeviceReadings = Readonly<Record<string, string | number | boolean>>
 export type TellTicket = (
   tx: Tx,
   news: {
-    readonly key: string;
-    readonly template: "ticket_opened" | "ticket_in_work" | "ticket_done";
+    readonly state: "open" | "in_work" | "done";
     readonly phone: string;
     readonly language: Language;
     /** As told before: "R-1042". */

@@ -8,6 +8,7 @@ import { cloneDatabase } from "./database.ts";
 export const TEST_START = new Date("2026-03-02T06:00:00Z");
 export const TEST_SHORTCODE = "600966";
 export const TEST_USSD_SECRET = "ussd0123456789abcdef";
+export const TEST_SMS_SECRET = "sms0123456789abcdef";
 export const TEST_DARAJA_SECRET = "0123456789abcdefTEST";
 
 /** A program on a database of its own, with a clock that only the test moves. Its loops run when the test says so. */
@@ -39,7 +40,7 @@ export async function startTestApp({
     WASHA_KEY: "11".repeat(32),
     WASHA_DARAJA_SECRET: TEST_DARAJA_SECRET,
     WASHA_DARAJA_SHORTCODES: TEST_SHORTCODE,
-    WASHA_SMS_SECRET: "sms0123456789abcdef",
+    WASHA_SMS_SECRET: TEST_SMS_SECRET,
     WASHA_USSD_SECRET: TEST_USSD_SECRET,
     WASHA_SMS_USERNAME: "test",
     WASHA_SMS_KEY: "test",

@@ -113,6 +113,8 @@ describe("texts", () => {
       if (step.kind === "screen" && step.note !== undefined) said.add(step.note.id);
       for (const { label } of ways(step.session)) said.add(label.id);
     }
-    expect(Object.keys(TEXTS.en).filter((id) => !said.has(id))).toEqual(["way.more"]);
+    // What chats say around the screens is theirs to test.
+    const ofScreens = Object.keys(TEXTS.en).filter((id) => !id.startsWith("chat."));
+    expect(ofScreens.filter((id) => !said.has(id))).toEqual(["way.more"]);
   });
 });

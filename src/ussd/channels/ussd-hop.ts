@@ -12,6 +12,9 @@ export interface HopMemory {
   readonly habit: "unknown" | "joins" | "last_only";
 }
 
+/** Of a chat: each of its messages has a name of its own, so nothing has to be guessed. */
+export const NO_HOPS: HopMemory = { characters: 0, mark: "", repeats: 0, habit: "unknown" };
+
 export type HopReading =
   | { readonly kind: "said"; readonly inputs: readonly string[]; readonly memory: HopMemory }
   /** Told before, or overtaken: the last answer once more, byte for byte. */

@@ -4,28 +4,18 @@ import type { E164 } from "../../customers/customers.ts";
 import { InvalidInput } from "../../kernel/refusal.ts";
 import { makeFormDoor, type FormDoorRefusal } from "../../platform/form-door.http.ts";
 import type { Talk } from "../talk.commands.ts";
+import { isTypable, typable } from "./typable.ts";
 
 const TEXT_CHARACTERS_MAX = 1_000;
 
 /** In every language, since nobody's is known when the house has a fault. */
 const APOLOGY = "Please try again in a moment. / Tafadhali jaribu tena. / Veuillez reessayer.";
 
-/** Letters that no phone types and no database keeps: control characters, and halves of surrogate pairs. */
-const UNTYPABLE = /[\p{Cc}\p{Cs}]/gu;
-
 const HOP = z.object({
   sessionId: z.string().min(1).max(128).refine(isTypable),
   phoneNumber: z.string().min(4).max(32),
-  text: z
-    .string()
-    .max(TEXT_CHARACTERS_MAX)
-    .default("")
-    .transform((text) => text.replace(UNTYPABLE, " ")),
+  text: z.string().max(TEXT_CHARACTERS_MAX).default("").transform(typable),
 });
-
-function isTypable(text: string): boolean {
-  return text.search(UNTYPABLE) < 0;
-}
 
 export type UssdDoorOutcome = "answered" | "ended" | "fault" | FormDoorRefusal;
 

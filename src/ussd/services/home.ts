@@ -98,7 +98,7 @@ export const homeHandlers: Handlers<"home" | "own_home" | "more" | "help" | "cho
 };
 
 /** Nobody whose number we know, and nobody who proved an account. */
-function isStranger({ caller, contracts }: Facts): boolean {
+export function isStranger({ caller, contracts }: Facts): boolean {
   return caller.name === undefined && contracts.length === 0;
 }
 

@@ -66,7 +66,7 @@ export async function saveSession(tx: Tx, { channel, phone, key }: SessionKey, s
       decode(${Buffer.from(answer).toString("base64")}, 'base64'), ${screen}, ${hopCount},
       ${at(session.startedAt)}, ${at(session.touchedAt)}, ${at(session.expiresAt)}, ${end}, ${outcome ?? null})
     on conflict (channel, phone, key) do update set state = excluded.state, hops = excluded.hops, answer = excluded.answer,
-      screen = excluded.screen, hop_count = excluded.hop_count, touched_at = excluded.touched_at, expires_at = excluded.expires_at,
+      screen = excluded.screen, hop_count = excluded.hop_count, started_at = excluded.started_at, touched_at = excluded.touched_at, expires_at = excluded.expires_at,
       ended_at = excluded.ended_at, outcome = excluded.outcome`);
 }
 
