@@ -78,13 +78,17 @@ import { agentRoom, readingsRoom, simSwapRoom, ticketRoom } from "./talk-rooms.t
 import {
   makeChats,
   makePins,
+  makeSessionEnds,
   makeTalk,
+  makeTalkFigures,
   makeTalkSeal,
   makeTickets,
   type Chats,
   type Pins,
+  type SessionEnds,
   type SimSwaps,
   type Talk,
+  type TalkFigureQueries,
   type Tickets,
 } from "./ussd/ussd.ts";
 import { makeOutboundHttp, type OutboundSettings } from "./platform/outbound-http.ts";
@@ -116,6 +120,8 @@ export interface Modules {
   readonly simSwaps: SimSwaps;
   readonly tickets: Tickets;
   readonly chats: Chats;
+  readonly sessionEnds: SessionEnds;
+  readonly talkFigures: TalkFigureQueries;
   readonly fleet: Fleet;
   readonly fleetReports: FleetReports;
   readonly batteries: BatteryQueries;
@@ -265,6 +271,8 @@ export function makeModules({
     tickets: makeTickets({ clock, makeId, tellTicket }),
     talk: makeTalk(dialogue),
     chats: makeChats({ ...dialogue, messaging }),
+    sessionEnds: makeSessionEnds({ db, clock }),
+    talkFigures: makeTalkFigures({ db }),
     payouts,
     desk: makeDesk({
       ledger,

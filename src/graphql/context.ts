@@ -29,7 +29,7 @@ import type {
   RollupQueries,
   SeriesQueries,
 } from "../telemetry/telemetry.ts";
-import type { Pins, Tickets } from "../ussd/ussd.ts";
+import type { Pins, TalkFigureQueries, Tickets } from "../ussd/ussd.ts";
 import type { Feeds } from "./feeds.ts";
 
 /** The faces that resolvers call; `app.ts` fills it. */
@@ -60,6 +60,7 @@ export interface Services {
   readonly history: Pick<SeriesQueries & RollupQueries, "series" | "rollups">;
   readonly alerts: AlertQueries & AlertCommands;
   readonly batteries: BatteryQueries;
+  readonly talkFigures: TalkFigureQueries;
   readonly batteryCommands: BatteryCommands;
   readonly pins: Pick<Pins, "forget">;
   readonly tickets: Tickets;

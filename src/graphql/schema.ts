@@ -26,6 +26,7 @@ import { defineReadings } from "./readings.ts";
 import { defineStatements } from "./statements.ts";
 import { defineSubscriptions } from "./subscriptions.ts";
 import { defineTickets } from "./tickets.ts";
+import { defineTalkFigures } from "./talk-figures.ts";
 
 /** The committed form of the schema, at the top of the repository. */
 export const SCHEMA_FILE = fileURLToPath(new URL("../../schema.graphql", import.meta.url));
@@ -56,6 +57,7 @@ export function buildSchema(): GraphQLSchema {
   const alerts = defineAlerts(builder);
   defineAlertRules(builder, { rule: alerts.rule, language });
   defineMessages(builder, { language });
+  defineTalkFigures(builder);
   defineSubscriptions(builder, { ...alerts, ...readings });
   return builder.toSchema({});
 }

@@ -58,21 +58,28 @@ export async function findCaller(
   { phone, session }: { phone: E164; session: Session | undefined },
   deps: CallersDeps,
 ): Promise<KnownCaller> {
-  const people = await peopleOf(tx, { phone, session }, deps);
+  // What does not wait for another answer travels with it: a hop is mostly the way to the database and back.
+  const [people, agent, told, tickets] = await Promise.all([
+    peopleOf(tx, { phone, session }, deps),
+    deps.findAgent(tx, phone),
+    session === undefined ? languageOf(tx, phone) : undefined,
+    openFaults(tx, phone, TICKETS_MAX),
+  ]);
   const [customer] = people;
-  const contracts: Contract[] = [];
-  for (const { id } of people)
-    contracts.push(...(await deps.credit.list(tx, { customerId: id }, { first: CONTRACTS_MAX })));
+  const [listed, withPin, inHand] = await Promise.all([
+    Promise.all(people.map(({ id }) => deps.credit.list(tx, { customerId: id }, { first: CONTRACTS_MAX }))),
+    whoHasPin(tx, [
+      ...(customer === undefined ? [] : [{ kind: "customer" as const, id: customer.id }]),
+      ...(agent === undefined ? [] : [{ kind: "staff" as const, id: agent.id }]),
+    ]),
+    agent === undefined ? [] : inHandOf(tx, agent, deps),
+  ]);
+  const contracts = listed.flat();
   const versions = await deps.credit.plans.versions(tx, [
     ...new Set(contracts.map(({ planVersionId }) => planVersionId)),
   ]);
   const names = new Map(people.map(({ id, name }) => [id, shortName(name)]));
   const now = deps.clock.now();
-  const agent = await deps.findAgent(tx, phone);
-  const withPin = await whoHasPin(tx, [
-    ...(customer === undefined ? [] : [{ kind: "customer" as const, id: customer.id }]),
-    ...(agent === undefined ? [] : [{ kind: "staff" as const, id: agent.id }]),
-  ]);
   return {
     phone,
     customer,
@@ -85,8 +92,7 @@ export async function findCaller(
       caller: {
         phone,
         name: customer === undefined ? undefined : shortName(customer.name),
-        language:
-          session?.language ?? customer?.language ?? (await languageOf(tx, phone)) ?? agent?.language ?? deps.language,
+        language: session?.language ?? customer?.language ?? told ?? agent?.language ?? deps.language,
         hasPin: customer !== undefined && withPin.has(customer.id),
         takesService: (customer?.serviceConsentAt ?? null) !== null,
         takesMarketing: (customer?.marketingConsentAt ?? null) !== null,
@@ -102,7 +108,7 @@ export async function findCaller(
             paybill: deps.paybillOf(contract.currency),
           }),
         ),
-      tickets: await openFaults(tx, phone, TICKETS_MAX),
+      tickets,
       agent:
         agent === undefined
           ? undefined
@@ -110,7 +116,7 @@ export async function findCaller(
               name: shortName(agent.name),
               hasPin: withPin.has(agent.id),
               isProven: isFresh(session?.agentProvenAtMs, now),
-              inHand: await inHandOf(tx, agent, deps),
+              inHand,
             },
     },
   };

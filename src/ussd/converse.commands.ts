@@ -23,8 +23,15 @@ export interface Said {
 }
 
 export interface Converse {
-  /** Looks the caller up and shows where the conversation stands; without a session it begins. */
-  begin(tx: Tx, who: { phone: E164; session: Session | undefined }): Promise<Standing>;
+  /** Looks the caller up and shows where the conversation stands; without a session it begins, at home unless `opens` says where. */
+  begin(
+    tx: Tx,
+    who: {
+      phone: E164;
+      session: Session | undefined;
+      opens?: (tx: Tx, caller: KnownCaller) => Promise<Session>;
+    },
+  ): Promise<Standing>;
   /**
    * Hears what was said, in order, and lets the house answer what the dialogue asks. Several things at once go no further than
    * to a screen that binds. `key` names the hop: each act is one in the books however often it comes.
@@ -65,9 +72,10 @@ export function makeConverse(deps: CallersDeps & AsksDeps): Converse {
   }
 
   return {
-    async begin(tx, { phone, session }) {
+    async begin(tx, { phone, session, opens }) {
       const caller = await findCaller(tx, { phone, session }, deps);
-      return { caller, step: show(session ?? openSession(caller.facts), caller.facts) };
+      const standing = session ?? (await opens?.(tx, caller)) ?? openSession(caller.facts);
+      return { caller, step: show(standing, caller.facts) };
     },
     async goOn(tx, standing, { said, key, through }) {
       let { caller, step } = standing;

@@ -26,3 +26,8 @@ export async function countedSoFar(tx: Tx, counted: Counted): Promise<number> {
 function sinceOf({ now, windowMs }: Counted): string {
   return new Date(Math.floor(now.getTime() / windowMs) * windowMs).toISOString();
 }
+
+/** Forgets windows that began before an instant. */
+export async function forgetCounts(tx: Tx, before: Date): Promise<void> {
+  await tx.execute(sql`delete from ussd.counts where since < ${before.toISOString()}::timestamptz`);
+}

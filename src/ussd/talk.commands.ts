@@ -7,14 +7,22 @@ import { MORE_KEY, renderUssd } from "./channels/render-ussd.ts";
 import { readHop } from "./channels/ussd-hop.ts";
 import { makeConverse, type Settled } from "./converse.commands.ts";
 import { countOnce } from "./counts.store.ts";
-import { ways } from "./dialogue/dialogue.ts";
+import { openSession, ways } from "./dialogue/dialogue.ts";
 import { line } from "./dialogue/moves.ts";
 import type { Session } from "./dialogue/place.ts";
 import type { Screen } from "./dialogue/screen.ts";
 import { isTooFast, SESSIONS_AN_HOUR } from "./limits.ts";
-import type { TalkSeal } from "./sessions/sealing.ts";
+import { offerToResume } from "./services/resume.ts";
 import type { SimSwaps } from "./sim-swap.commands.ts";
-import { lockSession, saveSession, type SessionKey, type StoredSession } from "./sessions/sessions.store.ts";
+import type { TalkSeal } from "./sessions/sealing.ts";
+import {
+  findUnfinished,
+  lockSession,
+  saveRepetition,
+  saveSession,
+  type SessionKey,
+  type StoredSession,
+} from "./sessions/sessions.store.ts";
 
 /** One hop of a USSD session, as its gateway told it. */
 export interface UssdHop {
@@ -28,6 +36,10 @@ export interface UssdAnswer {
   readonly text: string;
   /** The session is over: the phone shows the text and hangs up. */
   readonly isEnd: boolean;
+  /** Whether a conversation began with it. */
+  readonly isFirst?: boolean;
+  /** How the conversation ended with it. */
+  readonly outcome?: string | undefined;
 }
 
 export interface Talk {
@@ -47,13 +59,17 @@ interface Shown extends UssdAnswer {
 
 /** Gateways end a session after three minutes; a little more, so that it is not given up before them. */
 const USSD_SESSION_MS = 4 * MINUTE_MS;
+/** Whoever calls again so soon means to go on. */
+const RESUME_MS = 15 * MINUTE_MS;
 
 export function makeTalk({
   db,
   seal,
   simSwaps,
+  stopwatch = () => performance.now(),
   ...rest
-}: { db: Db; clock: Clock; seal: TalkSeal; simSwaps: SimSwaps } & CallersDeps & AsksDeps): Talk {
+}: { db: Db; clock: Clock; seal: TalkSeal; simSwaps: SimSwaps; stopwatch?: () => number } & CallersDeps &
+  AsksDeps): Talk {
   const deps = { ...rest, simSwaps };
   const { clock } = deps;
   const converse = makeConverse(deps);
@@ -61,6 +77,7 @@ export function makeTalk({
   async function answerUssd({ sessionId, phone, text }: UssdHop): Promise<UssdAnswer> {
     const key: SessionKey = { channel: "ussd", phone, key: sessionId };
     const bound = `ussd ${phone} ${sessionId}`;
+    const began = stopwatch();
     return await db.transaction(async (tx) => {
       const now = clock.now();
       const stored = await lockSession(tx, key);
@@ -73,7 +90,7 @@ export function makeTalk({
         before !== undefined &&
         (reading.kind === "repeated" || stored.outcome !== undefined)
       ) {
-        await saveSession(tx, key, { ...stored, hops: reading.memory });
+        await saveRepetition(tx, key, { hops: reading.memory, now });
         return before;
       }
       const inputs = reading.kind === "said" ? reading.inputs : [];
@@ -91,8 +108,9 @@ export function makeTalk({
         touchedAt: now,
         expiresAt: new Date(now.getTime() + USSD_SESSION_MS),
         outcome: talked.outcome,
+        oursMs: stopwatch() - began,
       });
-      return talked.shown;
+      return { ...talked.shown, isFirst: stored === undefined, outcome: talked.outcome };
     });
   }
 
@@ -125,7 +143,11 @@ export function makeTalk({
         return { session: stored.state, shown, screen: stored.screen, outcome: shown.isEnd ? TOLD : undefined };
       }
     }
-    const begun = await converse.begin(tx, { phone, session: stored?.state });
+    const begun = await converse.begin(tx, {
+      phone,
+      session: stored?.state,
+      ...(stored === undefined && inputs.length === 0 ? { opens } : {}),
+    });
     const { caller, step } = await converse.goOn(tx, begun, {
       said: inputs.map((words) => ({ words })),
       key: `${key}:${String((stored?.hopCount ?? 0) + 1)}`,
@@ -134,6 +156,13 @@ export function makeTalk({
     const shown = render(step, caller);
     const outcome = step.kind === "end" && shown.isEnd ? step.outcome : undefined;
     return { session: step.session, shown, screen: step.screen.at, outcome };
+  }
+
+  /** What was dialled by heart means the same every time; any other call is asked whether it goes on where the last one died. */
+  async function opens(tx: Tx, { phone, facts }: KnownCaller): Promise<Session> {
+    const fresh = openSession(facts);
+    const left = await findUnfinished(tx, { phone, since: new Date(clock.now().getTime() - RESUME_MS) });
+    return left === undefined ? fresh : offerToResume(fresh, left);
   }
 
   function render(step: Settled, { facts }: KnownCaller): Shown {

@@ -52,6 +52,7 @@ import { makePins, makeTickets } from "../../src/ussd/ussd.ts";
 import { makeFakeGateway } from "../messaging/fake-gateway.ts";
 import { strangers } from "../messaging/strangers.ts";
 import { useDatabase } from "../support/database.ts";
+import { makeTalkFigures } from "../../src/ussd/ussd.ts";
 
 export const PASSWORD = "seven quiet lamps";
 
@@ -110,6 +111,7 @@ function makeServices(database: Database, clock: Clock, news: News[]): Services 
   return {
     access,
     customers,
+    talkFigures: makeTalkFigures({ db }),
     devices,
     credentials,
     deviceCommands,

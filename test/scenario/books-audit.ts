@@ -6,7 +6,7 @@ import type { TestApp } from "../support/app.ts";
  * What must hold of a program's books at any moment, whatever happened before: the money invariants in one look, read
  * straight from the tables. Every figure that is named is zero.
  */
-export async function booksProblems({ app }: TestApp): Promise<readonly string[]> {
+export async function booksProblems({ app }: Pick<TestApp, "app">): Promise<readonly string[]> {
   const [row] = await app.database.db.execute<Record<string, string>>(sql`
     select
       (select count(*) from (select currency from ledger.postings group by currency having sum(amount_minor) <> 0) t) as currencies_out_of_balance,

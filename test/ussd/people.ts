@@ -98,6 +98,23 @@ const tokens = (count: number): Answer => ({
   tokens: Array.from({ length: count }, (_, at) => `123 456 78${String(at)}`),
 });
 
+const REFUSED_PAYMENTS: readonly RefusalCode[] = [
+  "account_unknown",
+  "account_ended",
+  "phone_wrong",
+  "amount_too_large",
+  "too_often",
+  "no_rail",
+];
+const REFUSED_LOANS: readonly RefusalCode[] = [
+  "account_unknown",
+  "account_ended",
+  "loan_none_left",
+  "loan_not_yet",
+  "loan_light_left",
+  "loan_little_left",
+];
+
 /** Every answer that the house gives to an ask. */
 export function answersOf(ask: Ask): readonly Answer[] {
   switch (ask.kind) {
@@ -109,10 +126,10 @@ export function answersOf(ask: Ask): readonly Answer[] {
         refused("too_often"),
       ];
     case "request_payment":
-      return [done, refused("no_rail"), refused("too_often"), refused("amount_too_large"), refused("not_now")];
+      return [done, ...REFUSED_PAYMENTS.map(refused)];
     case "latest_tokens":
     case "payment_tokens":
-      return [tokens(1), tokens(9), refused("no_tokens")];
+      return [tokens(1), tokens(9), refused("no_tokens"), refused("account_unknown"), refused("account_ended")];
     case "payments":
       return [
         {
@@ -125,6 +142,7 @@ export function answersOf(ask: Ask): readonly Answer[] {
           })),
         },
         refused("no_payments"),
+        refused("account_unknown"),
       ];
     case "loan_offer":
       return [
@@ -133,13 +151,10 @@ export function answersOf(ask: Ask): readonly Answer[] {
           contractId: ask.contractId,
           offer: { days: [1, 2, 3, 7], dayPriceMinor: "123456", currency: "KES" },
         },
-        refused("loan_none_left"),
-        refused("loan_not_yet"),
-        refused("loan_light_left"),
-        refused("loan_little_left"),
+        ...REFUSED_LOANS.map(refused),
       ];
     case "borrow":
-      return [tokens(1), refused("loan_none_left")];
+      return [tokens(1), refused("too_often"), ...REFUSED_LOANS.map(refused)];
     case "pay_off_quote":
       return [
         {
@@ -160,9 +175,11 @@ export function answersOf(ask: Ask): readonly Answer[] {
           },
         },
         refused("nothing_owed"),
+        refused("too_often"),
+        refused("account_unknown"),
       ];
     case "check_pin":
-      return [done, refused("pin_wrong"), refused("pin_locked")];
+      return [done, refused("pin_wrong"), refused("pin_locked"), refused("not_now")];
     case "set_pin":
       return [done, refused("sim_swapped"), refused("not_now")];
     case "identify":
@@ -174,39 +191,57 @@ export function answersOf(ask: Ask): readonly Answer[] {
     case "refer":
       return [done, refused("phone_wrong"), refused("too_often")];
     case "report_fault":
-    case "call_me":
+      return [done, refused("too_often"), refused("account_unknown")];
     case "set_messages":
+      return [done, refused("not_now")];
+    case "call_me":
     case "lead":
       return [done, refused("too_often")];
     case "register_customer":
-      return [done, refused("not_accepted")];
+      return [done, refused("not_accepted"), refused("not_now")];
     case "find_buyers":
       return [
         { kind: "buyers", buyers: buyers(1), plans: plans(9) },
         { kind: "buyers", buyers: buyers(5), plans: plans(1) },
         refused("customer_unknown"),
         refused("no_plans"),
+        refused("phone_wrong"),
+        refused("not_now"),
       ];
     case "find_stock":
-      return [{ kind: "stock", serial: "SHS-2026-0123456789" }, refused("not_in_stock")];
+      return [{ kind: "stock", serial: "SHS-2026-0123456789" }, refused("not_in_stock"), refused("not_now")];
     case "sell":
-      return [{ kind: "sold", account: "PG-10000009" }, refused("not_accepted"), refused("customer_unknown")];
+      return [
+        { kind: "sold", account: "PG-10000009" },
+        refused("not_accepted"),
+        refused("customer_unknown"),
+        refused("not_now"),
+      ];
     case "find_to_collect":
-      return [{ kind: "payee", payee: PAYEE }, refused("account_unknown"), refused("account_ended")];
+      return [
+        { kind: "payee", payee: PAYEE },
+        refused("account_unknown"),
+        refused("account_ended"),
+        refused("not_now"),
+      ];
     case "collect_cash":
       return [
         { kind: "cash", number: "C-100-10017-3", isWaiting: false },
         { kind: "cash", number: "C-100-10017-3", isWaiting: true },
         refused("not_accepted"),
+        refused("account_unknown"),
+        refused("account_ended"),
+        refused("not_now"),
       ];
     case "hand_over":
-      return [done, refused("more_than_in_hand")];
+      return [done, refused("more_than_in_hand"), refused("not_accepted"), refused("not_now")];
     case "look_up":
       return [
         { kind: "found", contracts: [found(1)] },
         { kind: "found", contracts: [1, 2, 3, 4, 5].map(found) },
         refused("nothing_found"),
         refused("too_often"),
+        refused("not_now"),
       ];
   }
 }

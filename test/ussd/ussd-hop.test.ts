@@ -27,11 +27,15 @@ describe("what a caller typed is heard once", () => {
     expect(heard(["2*1", "2*1*3"])).toEqual([["2", "1"], ["3"]]);
     expect(heard(["2*1", "3"])).toEqual([["2", "1"], ["3"]]);
   });
+  test("when a dialled string comes again, however late and often", () => {
+    expect(heard(["4*3", "4*3", "4*3", "4*3"])).toEqual([["4", "3"]]);
+  });
   test("when hops come again, late, or the session begins twice", () => {
     expect(heard(["", "", "1", "1", "1*50", "1", "", "1*50*1", "1*50", "1*50*1"])).toEqual([[], ["1"], ["50"], ["1"]]);
   });
   test("when one hop was lost on its way, and the next tells both", () => {
     expect(heard(["", "1", "1*50*1"])).toEqual([[], ["1"], ["50", "1"]]);
+    expect(heard(["", "1*50", "1", "1*50*1"])).toEqual([[], ["1", "50"], ["1"]]);
   });
   test("when the same number is typed twice and the gateway sends the last alone: at the latest at the second try", () => {
     expect(heard(["", "1", "1", "1"])).toEqual([[], ["1"], ["1"]]);

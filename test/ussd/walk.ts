@@ -2,6 +2,7 @@ import type { Answer, Ask } from "../../src/ussd/dialogue/asks.ts";
 import { hear, openSession, resume, show, type Step } from "../../src/ussd/dialogue/dialogue.ts";
 import type { Facts } from "../../src/ussd/dialogue/facts.ts";
 import type { Session } from "../../src/ussd/dialogue/place.ts";
+import { offerToResume } from "../../src/ussd/services/resume.ts";
 
 /** One step of somebody who tries everything. */
 export interface Walked {
@@ -22,7 +23,7 @@ const DEPTH_MAX = 8;
 
 /**
  * Walks from the first screen through every choice, every typed text and every answer that the house may give, until nothing
- * new is found. Two sessions are the same when they lead through the same places to the same screen: what was typed on the way
+ * new is found; every call may also die, and be gone on with by the next one. Two sessions are the same when they lead through the same places to the same screen: what was typed on the way
  * opens no other door.
  */
 export function* walk(
@@ -49,6 +50,7 @@ export function* walk(
   push(first);
   for (let step = queue.shift(); step !== undefined; step = queue.shift()) {
     const { session: before, screen } = step;
+    push(show(offerToResume(openSession(facts), before), facts));
     const inputs = [
       "0",
       "00",

@@ -41,11 +41,16 @@ export function readHop(
   if (text === "") return again;
   if (seen.mark === memory.mark) {
     const isTyped =
-      (memory.habit === "last_only" || (memory.habit === "unknown" && memory.repeats > 0)) &&
+      // Nobody types an asterisk: what was dialled with one is only ever repeated.
+      (memory.habit === "last_only" || (memory.habit === "unknown" && memory.repeats > 0 && !text.includes("*"))) &&
       sinceAnswerMs > TURN_MIN_MS;
     return isTyped ? said(text, { ...seen, habit: "last_only" }) : again;
   }
-  if (memory.characters === 0) return said(text, { ...seen, habit: memory.habit });
+  if (memory.characters === 0) {
+    // The first hop was lost, and this one tells it too.
+    const inputs = text.split("*");
+    return { kind: "said", inputs, memory: { ...seen, habit: inputs.length > 1 ? "joins" : memory.habit } };
+  }
   const isJoined = text[memory.characters] === "*" && mark(text.slice(0, memory.characters)) === memory.mark;
   if (isJoined) {
     const inputs = text.slice(memory.characters + 1).split("*");

@@ -5,6 +5,7 @@ import { homeHandlers } from "../services/home.ts";
 import { identityHandlers } from "../services/identity.ts";
 import { loanHandlers } from "../services/loan.ts";
 import { payHandlers } from "../services/pay.ts";
+import { resumeHandlers } from "../services/resume.ts";
 import { settingsHandlers } from "../services/settings.ts";
 import type { Line } from "../texts/texts.ts";
 import type { Answer, Ask } from "./asks.ts";
@@ -21,6 +22,7 @@ export type Step =
 
 const HANDLERS: Handlers<Place["at"]> = {
   ...homeHandlers,
+  ...resumeHandlers,
   ...accountHandlers,
   ...payHandlers,
   ...loanHandlers,

@@ -21,6 +21,8 @@ export type Fault = (typeof FAULTS)[number];
 /** Where in the dialogue a person is, with what was said on the way. Kept between hops; it holds no secret. */
 export type Place =
   | { readonly at: "home" }
+  /** Where a conversation that died stood; it may be gone on with. */
+  | { readonly at: "resume"; readonly trail: readonly Place[] }
   | { readonly at: "more" }
   | { readonly at: "help" }
   | { readonly at: "settings" }
