@@ -94,7 +94,7 @@ async function gather(
     customers: [
       ...(await db.execute<House["customers"][number]>(sql`
         select c.id, c.language, c.service_consent_at is not null as service, c.marketing_consent_at is not null as marketing,
-          exists (select from ussd.pins p where p.customer_id = c.id) as "hasPin" from customers.customers c`)),
+          exists (select from ussd.pins p where p.owner_kind = 'customer' and p.owner_id = c.id) as "hasPin" from customers.customers c`)),
     ],
     sessions: [
       ...(await db.execute<House["sessions"][number]>(

@@ -162,7 +162,7 @@ async function register(
     }
     if (pinHash !== undefined)
       await tx.execute(sql`
-        insert into ussd.pins (customer_id, hash, set_at) values (${customer.id}::uuid, ${pinHash}, ${clock.now().toISOString()}::timestamptz)`);
+        insert into ussd.pins (owner_kind, owner_id, hash, set_at) values ('customer', ${customer.id}::uuid, ${pinHash}, ${clock.now().toISOString()}::timestamptz)`);
     return {
       id: customer.id satisfies CustomerId,
       name,
