@@ -32,7 +32,7 @@ const NOT_LISTED = note("again.choice");
 const MINIMUM_MINOR = 1_000;
 const BINDING = new Set(["pay_confirm", "borrow_confirm", "pin", "new_pin", "identify_pin"]);
 /** Behind a proof: whoever calls again comes to it by its own way. */
-const PROVEN = new Set(["borrow_confirm", "new_pin"]);
+const PROVEN = new Set(["borrow_confirm", "new_pin", "pin", "identify_pin"]);
 
 /** One call. */
 export interface Conversation {

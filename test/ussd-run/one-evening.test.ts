@@ -13,7 +13,7 @@ test("whatever gateways do, callers see their own screens, the model's, and noth
     await database.close();
     const template = new URL(url).pathname.slice(1);
     const evenings: Evidence[] = [];
-    for (const seed of [1, 2, 3]) {
+    for (const seed of [1, 2, 3, 4]) {
       const evidence = await onClone(
         { superuserUrl: inject("superuserUrl"), template, name: `${template}_${String(seed)}` },
         (databaseUrl) => liveEvening({ seed, databaseUrl, village }),
@@ -22,7 +22,9 @@ test("whatever gateways do, callers see their own screens, the model's, and noth
       expect(evidence.heard.length).toBeGreaterThan(150);
       evenings.push(evidence);
     }
-    expect(evenings.slice(0, 1).flatMap((evidence) => findBlindSpots(evidence).unnoticed)).toEqual([]);
+    // Faults are planted where somebody borrowed, so that a loan can be at fault too.
+    const lively = evenings.filter(({ house }) => house.loans.some(({ times }) => times === 1)).slice(0, 1);
+    expect(lively.map((evidence) => findBlindSpots(evidence).unnoticed)).toEqual([[]]);
   } finally {
     await drop();
   }

@@ -38,7 +38,7 @@ export function offerToResume(fresh: Session, left: Session): Session {
   return trail.length > 1 ? { ...fresh, trail: [{ at: "home" }, { at: "resume", trail }] } : fresh;
 }
 
-/** Places that stand behind no proof. Any other is reached by its own way only, past the PIN. */
+/** Places where no PIN is asked for and that stand behind none: whether there is one may have changed since. Any other is reached by its own way only. */
 const OPEN: ReadonlySet<Place["at"]> = new Set([
   "home",
   "own_home",
@@ -62,10 +62,8 @@ const OPEN: ReadonlySet<Place["at"]> = new Set([
   "refer",
   "messages",
   "identify_account",
-  "identify_pin",
   "lead_name",
   "lead_place",
-  "pin",
 ]);
 
 /** What a person would call it. */
@@ -81,7 +79,6 @@ const WHAT: Readonly<Partial<Record<Place["at"], "pay" | "token" | "borrow" | "r
   fault: "report",
   fault_note: "report",
   identify_account: "account",
-  identify_pin: "account",
   settings: "settings",
   language: "settings",
   messages: "settings",
