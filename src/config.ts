@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { hostname } from "node:os";
-import { isSupportedCountry } from "libphonenumber-js/max";
+import {
+  checkCountry,
+  checkLevel,
+  checkShortcode,
+  checkSource,
+  checkUrl,
+  parseLimit,
+  parseSealingKey,
+  parseYes,
+} from "./config-values.ts";
 import { parseCurrency, type Currency } from "./kernel/money.ts";
 import { parseZone } from "./kernel/time.ts";
 import { parseMessageSettings, type MessageSettings } from "./messaging/message-settings.ts";
@@ -10,6 +18,7 @@ import { parseChannels } from "./payments/channel-config.ts";
 import type { ChannelConfig } from "./payments/payments.ts";
 import { parseClientName, parseTopicFilter } from "./telemetry/broker/topics.ts";
 import { parseGroups, parseInstances, parsePortals } from "./telemetry/frames/bridges.ts";
+import { simSwapSettings, type SimSwapSettings } from "./ussd/sim-swap-settings.ts";
 import { VARIABLES } from "./variables.ts";
 
 export { VARIABLES } from "./variables.ts";
@@ -93,8 +102,8 @@ export interface Config {
   readonly chats: ChatSettings;
   /** Without it there is no USSD door. */
   readonly ussdSecret: string | undefined;
-  /** Where a mobile network tells whether a SIM card is new, with the token for it; undefined means that nobody is asked. */
-  readonly simSwap: { readonly url: string; readonly token: string } | undefined;
+  /** Undefined: nobody is asked whether a SIM card is new. */
+  readonly simSwap: SimSwapSettings | undefined;
   readonly settleBatchMax: number;
   readonly databaseConnectionsMax: number;
   /** Days of readings that PostgreSQL keeps; those before are history's. Older readings that arrive are set aside. */
@@ -234,7 +243,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     ussdSecret: attempt<string | undefined>("WASHA_USSD_SECRET", undefined, (value) =>
       secret("WASHA_USSD_SECRET", value),
     ),
-    simSwap: simSwapOf(url("WASHA_SIM_SWAP_URL", ["http:", "https:"]), text("WASHA_SIM_SWAP_TOKEN")),
+    simSwap: simSwapSettings(url("WASHA_SIM_SWAP_URL", ["http:", "https:"]), text("WASHA_SIM_SWAP_TOKEN"), problems),
     settleBatchMax: whole("WASHA_SETTLE_BATCH", 200, { least: 1, most: 2_000 }),
     databaseConnectionsMax: whole("WASHA_DB_CONNECTIONS", 10, { least: 2, most: 200 }),
     // Battery health reads a week when it is over and two days more have passed: its Monday is nine days old then.
@@ -286,20 +295,9 @@ function pairOf(certFile: string | undefined, keyFile: string | undefined): Conf
   return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
 }
 
-function parseYes(text: string): boolean {
-  if (text !== "yes" && text !== "no") throw new Error("yes or no is needed.");
-  return text === "yes";
-}
-
 function parseCountryConfig(text: string): CountryConfig {
   const [country = "", currency = "", zone = ""] = text.split(":");
   return { country: checkCountry(country), currency: parseCurrency(currency), zone: parseZone(zone) };
-}
-
-function parseLimit(text: string): [Currency, bigint] {
-  const [currency = "", minor = ""] = text.split(":");
-  if (!/^\d{1,15}$/.test(minor)) throw new Error(`"${text}" is not a currency and an amount such as KES:500000.`);
-  return [parseCurrency(currency), BigInt(minor)];
 }
 
 /** The name under which M-Pesa C2B stands in the books when it is configured by variables alone. */
@@ -348,47 +346,9 @@ export function requireServing(config: Config, roles: readonly AppRole[]): Confi
   return config;
 }
 
-function checkUrl(value: string, protocols: readonly string[]): string {
-  const parsed = URL.canParse(value) ? new URL(value) : undefined;
-  if (parsed === undefined || !protocols.includes(parsed.protocol))
-    throw new Error(`a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(" or ")} is needed.`);
-  return value;
-}
-
-function checkCountry(value: string): string {
-  if (!isSupportedCountry(value)) throw new Error("a country's two capital letters are needed, such as KE.");
-  return value;
-}
-
-function parseSealingKey(value: string): Uint8Array {
-  if (!/^[0-9a-fA-F]{64}$/.test(value))
-    throw new Error("64 hexadecimal digits are needed, such as from: openssl rand -hex 32");
-  return Buffer.from(value, "hex");
-}
-
-function checkShortcode(value: string): string {
-  if (!/^\d{4,12}$/.test(value)) throw new Error(`"${value}" is not a paybill or till number of 4 to 12 digits.`);
-  return value;
-}
-
-function checkSource(value: string): string {
-  const [, address = "", prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(value) ?? [];
-  const bits = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1;
-  // A prefix that was left empty must not be read as 0, which is every address there is.
-  if (bits < 0 || Number(prefix ?? 0) > bits)
-    throw new Error(`"${value}" is not an address or a range such as 196.201.214.0/24.`);
-  return value;
-}
-
 function parseTokenByAir(value: string): Config["tokenByAir"] {
   if (value === "off" || value === "both" || value === "first") return value;
   throw new Error("one of both, first, off is needed.");
-}
-
-function checkLevel(value: string): string {
-  if (!["fatal", "error", "warn", "info", "debug", "silent"].includes(value))
-    throw new Error("one of fatal, error, warn, info, debug, silent is needed.");
-  return value;
 }
 
 /** Reads the process environment; nobody else does. */
@@ -397,6 +357,3 @@ export function readConfig(): Config {
 }
 
 /** Both or none: an address without its token would leave every SIM card unknown. */
-function simSwapOf(url: string | undefined, token: string | undefined): Config["simSwap"] {
-  return url === undefined || token === undefined ? undefined : { url, token };
-}

@@ -201,7 +201,7 @@ function openStage(
     doors: {
       ussdUrl: `${base}/ussd/africastalking/${app.config.ussdSecret ?? ""}`,
       c2bUrl: c2bUrlOf(app),
-      smsUrl: undefined,
+      smsUrl: `${base}/messaging/africastalking/${app.config.smsReportSecret ?? ""}/inbound`,
     },
   });
   openSimulator(app, { stage });

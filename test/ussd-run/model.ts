@@ -2,7 +2,7 @@ import { DAY_MS, HOUR_MS } from "../../src/kernel/time.ts";
 import { guess, light, paymentsOf, times, wish, type Life } from "./life.ts";
 import { PAYBILL } from "./program.ts";
 import { screenOf } from "./screens.ts";
-import { DAY_MINOR, FAULTS, hasMore, NAMES, type Purpose, type Spot } from "./spots.ts";
+import { BINDING, DAY_MINOR, FAULTS, hasMore, NAMES, PROVEN, type Purpose, type Spot } from "./spots.ts";
 import { AMOUNTS, GUESSED, masked, payees, PHONE } from "./typed.ts";
 import { money, UNKNOWN, write, type Expected, type Said } from "./texts.ts";
 import { required, type Contract, type Customer } from "./village.ts";
@@ -28,11 +28,7 @@ const to = (spot: Spot): Turn => ({ kind: "to", spot });
 const note = (id: string, values: Said[1] = {}): Turn => ({ kind: "note", note: [id, values] });
 const over = (outcome: string, ...says: readonly Said[]): Turn => ({ kind: "over", outcome, says });
 const NOT_LISTED = note("again.choice");
-
 const MINIMUM_MINOR = 1_000;
-const BINDING = new Set(["pay_confirm", "borrow_confirm", "pin", "new_pin", "identify_pin"]);
-/** Behind a proof: whoever calls again comes to it by its own way. */
-const PROVEN = new Set(["borrow_confirm", "new_pin", "pin", "identify_pin"]);
 
 /** One call. */
 export interface Conversation {

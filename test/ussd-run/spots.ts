@@ -73,3 +73,7 @@ const CALLED: Readonly<Partial<Record<Spot["at"], string>>> = {
   language: "settings",
   messages: "settings",
 };
+
+export const BINDING = new Set(["pay_confirm", "borrow_confirm", "pin", "new_pin", "identify_pin"]);
+/** At a proof or behind one: whoever calls again comes to it by its own way. */
+export const PROVEN = new Set(["borrow_confirm", "new_pin", "pin", "identify_pin"]);
