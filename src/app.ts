@@ -11,7 +11,7 @@ import { makeIds, type MakeId } from "./kernel/ids.ts";
 import { Forbidden } from "./kernel/refusal.ts";
 import { systemClock, type Clock } from "./kernel/time.ts";
 import { openMessageWork, watchMessages } from "./message-rooms.ts";
-import { openPhoneRooms } from "./phone-rooms.ts";
+import { openPhoneDoors, startPhoneJobs } from "./phone-rooms.ts";
 import {
   makeEnquiryEnds,
   makeEnquirySteps,
@@ -96,6 +96,7 @@ export async function buildApp({
   const log = makeLog(config.logLevel);
   const makeId = makeIds(clock);
   const database = openDatabase({ url: config.databaseUrl, connectionsMax: config.databaseConnectionsMax });
+  const { db } = database;
   const ports: App["ports"] = { http: undefined, mqtt: undefined, mqtts: undefined };
   const publicUrl = (): string =>
     config.publicUrl ?? `http://${config.httpHost}:${String(ports.http ?? config.httpPort)}`;
@@ -110,7 +111,7 @@ export async function buildApp({
     clock,
     registry,
     reportFault,
-    checks: { database: () => database.db.execute(sql`select 1`) },
+    checks: { database: () => db.execute(sql`select 1`) },
   });
   const { rails, payouts } = modules;
   const ends = makeEnquiryEnds({ clock, makeId, rails });
@@ -177,7 +178,6 @@ export async function buildApp({
   });
   const rooms = { config, modules, database, clock, log };
   const history = openHistoryRooms({ ...rooms, roles, registry });
-  const phones = openPhoneRooms({ ...rooms, registry });
   let ingest: Ingest | undefined;
   const closers: (() => Promise<unknown>)[] = [];
   let stopping: Promise<void> | undefined;
@@ -193,7 +193,7 @@ export async function buildApp({
 
   async function mountDoors(): Promise<void> {
     const door = makeRailDoors({
-      db: database.db,
+      db,
       clock,
       rails,
       publicUrl,
@@ -214,7 +214,7 @@ export async function buildApp({
     const brokerAuth = openBrokerAuth(rooms);
     if (brokerAuth !== undefined) http.routes.use("/mqtt", brokerAuth);
     http.routes.use("/devices", makeClaimDoor({ credentials: modules.credentials, sourceAddress: http.sourceAddress }));
-    http.routes.use(phones.doors());
+    http.routes.use(openPhoneDoors({ config, modules, clock, registry, log }));
     http.routes.use(
       "/statements",
       makeStatementDoor({
@@ -231,7 +231,7 @@ export async function buildApp({
       .catch((error: unknown) => log.warn({ error }, "Files of imports that were cut off were not removed."));
     const graphql = await makeGraphql({
       services: { ...modules, history },
-      db: database.db,
+      db,
       clock,
       isProduction: config.isProduction,
       sourceAddress: http.sourceAddress,
@@ -265,7 +265,7 @@ export async function buildApp({
       onFault: (error) => log.warn({ error }, "The outbox waits."),
     });
     const messageWork = await openMessageWork({ ...rooms, jobs });
-    const phoneJobs = await phones.startJobs(jobs);
+    const phoneJobs = await startPhoneJobs({ ...rooms, jobs, registry });
     const alertLoop = makeAlertLoop({
       steps: makeAlertSteps({ database, clock, zone: config.zone }),
       syncPlaces: makePlaceSync({ database, clock, source: placeSource }).once,
@@ -279,7 +279,7 @@ export async function buildApp({
       onFault: (error) => log.warn({ error }, "A step of the alerts failed; it is tried again."),
     });
     const partitions = makePartitionKeeper({
-      db: database.db,
+      db,
       clock,
       keptDays: config.keptDays,
       onFault: (error) => log.warn({ error }, "The days of telemetry were not looked after."),
@@ -304,7 +304,6 @@ export async function buildApp({
       () => relay.stop(),
       () => messageWork.stop(),
       () => phoneJobs.stop(),
-      phones.startSweep(),
       () => jobs.close(),
     );
   }
@@ -372,10 +371,11 @@ export async function buildApp({
 }
 
 function makeCounters(registry: Registry, database: Database) {
+  const registers = [registry];
   new Gauge({
     name: "washa_callbacks_pending",
     help: "Stored callbacks that are not settled yet.",
-    registers: [registry],
+    registers,
     async collect() {
       const [row] = await database.db.execute<{ count: string }>(sql`select count(*) as count from payments.pending`);
       this.set(Number(row?.count ?? 0));
@@ -386,14 +386,14 @@ function makeCounters(registry: Registry, database: Database) {
       name: "washa_callbacks_total",
       help: "Callbacks by rail, door and outcome.",
       labelNames: ["rail", "door", "outcome"],
-      registers: [registry],
+      registers,
     }),
-    settled: new Counter({ name: "washa_payments_settled_total", help: "Payments booked.", registers: [registry] }),
+    settled: new Counter({ name: "washa_payments_settled_total", help: "Payments booked.", registers }),
     poisoned: new Counter({
       name: "washa_callbacks_failed_total",
       help: "Callbacks that failed alone.",
       labelNames: ["set_aside"],
-      registers: [registry],
+      registers,
     }),
   };
 }

@@ -1,22 +1,17 @@
 import { Counter, Histogram, type Registry } from "prom-client";
-import type { UssdDoorOutcome, UssdObserver } from "./channels/ussd.http.ts";
+import type { UssdObserver } from "./channels/ussd.http.ts";
 
-/** What the doors and the sweep tell of conversations, for whoever watches the program. */
-export interface TalkCounters {
-  readonly door: Required<Pick<UssdObserver, "onHop" | "onCut" | "onOutcome">>;
-  readonly onAbandoned: (sessions: number) => void;
-}
-
-export function makeTalkCounters(registry: Registry): TalkCounters {
+/** What the USSD door tells of conversations, for whoever watches the program. */
+export function watchUssdDoor(registry: Registry): Required<Omit<UssdObserver, "onFault">> {
   const registers = [registry];
   const started = new Counter({
-    name: "washa_talk_sessions_started_total",
-    help: "Conversations that began.",
+    name: "washa_ussd_sessions_started_total",
+    help: "USSD sessions that began.",
     registers,
   });
   const ended = new Counter({
-    name: "washa_talk_sessions_ended_total",
-    help: "Conversations that ended, by outcome.",
+    name: "washa_ussd_sessions_ended_total",
+    help: "USSD sessions that we or their gateway ended, by outcome.",
     labelNames: ["outcome"],
     registers,
   });
@@ -33,15 +28,22 @@ export function makeTalkCounters(registry: Registry): TalkCounters {
     registers,
   });
   return {
-    door: {
-      onHop({ isFirst = false, outcome }, took) {
-        seconds.observe(took);
-        if (isFirst) started.inc();
-        if (outcome !== undefined) ended.inc({ outcome });
-      },
-      onCut: (outcome) => ended.inc({ outcome }),
-      onOutcome: (outcome: UssdDoorOutcome) => hops.inc({ outcome }),
+    onHop({ isFirst = false, outcome }, took) {
+      seconds.observe(took);
+      if (isFirst) started.inc();
+      if (outcome !== undefined) ended.inc({ outcome });
     },
-    onAbandoned: (sessions) => ended.inc({ outcome: "abandoned" }, sessions),
+    onCut: (outcome) => ended.inc({ outcome }),
+    onOutcome: (outcome) => hops.inc({ outcome }),
   };
+}
+
+/** Those that nobody went on with, on any channel; the sweep finds them when their time has run out. */
+export function countAbandoned(registry: Registry): (sessions: number) => void {
+  const abandoned = new Counter({
+    name: "washa_talk_sessions_abandoned_total",
+    help: "Conversations that were given up when their time had run out.",
+    registers: [registry],
+  });
+  return (sessions) => abandoned.inc(sessions);
 }

@@ -1,5 +1,12 @@
 import { checkAll, type Evidence } from "./checks.ts";
-import { required } from "./village.ts";
+
+/** A small evening has, say, no loan: then nothing can be planted there. */
+class NothingToPlant extends Error {}
+
+const required = <Item>(item: Item | undefined): Item => {
+  if (item === undefined) throw new NothingToPlant();
+  return item;
+};
 
 /** Ways in which an evening can go wrong. Each is put into a copy of a sound one, and a check must find it. */
 const PLANTS: Readonly<Record<string, (evidence: Evidence) => void>> = {
@@ -57,10 +64,18 @@ const PLANTS: Readonly<Record<string, (evidence: Evidence) => void>> = {
 
 /** Plants each fault alone; answers those that no check noticed. */
 export function findBlindSpots(evidence: Evidence): { planted: number; unnoticed: readonly string[] } {
-  const unnoticed = Object.entries(PLANTS).flatMap(([name, plant]) => {
+  const noticed = Object.entries(PLANTS).flatMap(([name, plant]) => {
     const copy = structuredClone(evidence);
-    plant(copy);
-    return checkAll(copy).some(({ broken }) => broken.length > 0) ? [] : [name];
+    try {
+      plant(copy);
+    } catch (error) {
+      if (error instanceof NothingToPlant) return [];
+      throw error;
+    }
+    return [{ name, isNoticed: checkAll(copy).some(({ broken }) => broken.length > 0) }];
   });
-  return { planted: Object.keys(PLANTS).length, unnoticed };
+  return {
+    planted: noticed.length,
+    unnoticed: noticed.filter(({ isNoticed }) => !isNoticed).map(({ name }) => name),
+  };
 }

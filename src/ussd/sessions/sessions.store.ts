@@ -74,6 +74,8 @@ export async function saveSession(tx: Tx, { channel, phone, key }: SessionKey, s
   const { state, hops, answer, screen, hopCount, outcome, oursMs } = session;
   const at = (when: Date) => sql`${when.toISOString()}::timestamptz`;
   const end = outcome === undefined ? sql`null::timestamptz` : at(session.touchedAt);
+  const isNew = sql`(s.outcome is not null or excluded.started_at <> s.started_at)`;
+  const hasRoom = sql`cardinality(s.screens) < ${SCREENS_KEPT_MAX}`;
   const ours = oursMs === undefined ? "{}" : `{${String(Math.round(oursMs))}}`;
   await tx.execute(sql`
     insert into ussd.sessions as s (channel, phone, key, state, hops, answer, screen, hop_count, started_at, touched_at, expires_at, ended_at, outcome, screens, ours_ms)
@@ -83,11 +85,11 @@ export async function saveSession(tx: Tx, { channel, phone, key }: SessionKey, s
     on conflict (channel, phone, key) do update set state = excluded.state, hops = excluded.hops, answer = excluded.answer,
       screen = excluded.screen, hop_count = excluded.hop_count, started_at = excluded.started_at, touched_at = excluded.touched_at, expires_at = excluded.expires_at,
       ended_at = excluded.ended_at, outcome = excluded.outcome,
-      screens = case when s.outcome is not null then excluded.screens when s.hop_count < ${SCREENS_KEPT_MAX} then s.screens || excluded.screens else s.screens end,
-      ours_ms = case when s.outcome is not null then excluded.ours_ms when s.hop_count < ${SCREENS_KEPT_MAX} then s.ours_ms || excluded.ours_ms else s.ours_ms end,
-      turns_ms = case when s.outcome is not null then '{}' when s.hop_count < ${SCREENS_KEPT_MAX}
+      screens = case when ${isNew} then excluded.screens when ${hasRoom} then s.screens || excluded.screens else s.screens end,
+      ours_ms = case when ${isNew} then excluded.ours_ms when ${hasRoom} then s.ours_ms || excluded.ours_ms else s.ours_ms end,
+      turns_ms = case when ${isNew} then '{}' when ${hasRoom}
         then s.turns_ms || least(extract(epoch from excluded.touched_at - s.touched_at) * 1000, 86400000)::integer else s.turns_ms end,
-      counted_at = case when s.outcome is null then s.counted_at end`);
+      counted_at = case when ${isNew} then null else s.counted_at end`);
 }
 
 /**
