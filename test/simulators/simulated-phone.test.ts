@@ -17,6 +17,8 @@ import { openSimulator } from "../../src/simulator-rooms.ts";
 import { TEST_DARAJA_SECRET, TEST_SHORTCODE, TEST_USSD_SECRET, useApp } from "../support/app.ts";
 
 const ASHA = "+254712000101";
+/** Has not called before: nothing is offered to go on with. */
+const OTIENO = "+254712000105";
 const PASSWORD = "a long enough password";
 const program = useApp();
 let folder = "";
@@ -167,12 +169,12 @@ describe("somebody with a simulated phone", () => {
 test("a terminal is a phone too: it shows what came, dials, pays and works the lamp", async () => {
   const input = new PassThrough();
   const output = new PassThrough({ encoding: "utf8" });
-  const over = runPhone({ number: ASHA, url: program.current.url }, { input, output });
+  const over = runPhone({ number: OTIENO, url: program.current.url }, { input, output });
   input.end("*384*123#\n2\npay 50\nlamp 12345\nwait 1\nhang up\nsms BALANCE\nquit\n");
   expect(await over).toBe(0);
   const said = String(output.read());
   for (const text of [
-    "Welcome Asha Mwende",
+    "Welcome Otieno Ochieng",
     "The call has ended.",
     "confirmed. KES 50",
     "Last: INVALID",
