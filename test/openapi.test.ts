@@ -177,6 +177,7 @@ describe("the running program", () => {
       env: {
         WASHA_RAILS: join(folder, "rails.json"),
         WASHA_SMS_SECRET: SMS_SECRET,
+        WASHA_USSD_SECRET: SECRET,
         ...CHAT_ENV,
         WASHA_MQTT_AUTH_SECRET: SECRET,
         MQTT_URL: "mqtt://washa:an-example-password@127.0.0.1:9",
