@@ -22,9 +22,10 @@ test("whatever gateways do, callers see their own screens, the model's, and noth
       expect(evidence.heard.length).toBeGreaterThan(150);
       evenings.push(evidence);
     }
-    // Faults are planted where somebody borrowed, so that a loan can be at fault too.
-    const lively = evenings.filter(({ house }) => house.loans.some(({ times }) => times === 1)).slice(0, 1);
-    expect(lively.map((evidence) => findBlindSpots(evidence).unnoticed)).toEqual([[]]);
+    // Faults are planted where somebody borrowed, if anybody did, so that a loan can be at fault too.
+    const borrowed = evenings.filter(({ house }) => house.loans.some(({ times }) => times === 1));
+    const [lively] = [...borrowed, ...evenings];
+    expect(lively === undefined ? ["no evening"] : findBlindSpots(lively).unnoticed).toEqual([]);
   } finally {
     await drop();
   }
