@@ -46,7 +46,7 @@ Usage: npm run bench:ingest -- [--seconds N] [--rounds N] [--publishers N,N] [--
 
 Frames are JSON of OpenPAYGO Metrics with ${SINGLE_BYTES} bytes and one reading, QoS 1; those of the history measurement have ${HISTORY_ROWS} rows in a registered format.
 Beside it in the same run, where Mosquitto is installed (its queues without limits, nothing persistent):
-Our gateway runs in as many processes as that needs beside its subscriber; one process alone is measured too, and carries the steady load.
+Our gateway runs in as many processes as that needs beside its subscriber; one process alone is measured too.
   idle      Mosquitto hands the same frames to one mqtt.js subscriber that counts them: the field's ceiling without storing anything
   each      the subscriber commits each message before it acknowledges it: what people write
   deferred  our ingest behind Mosquitto, acknowledging to it after the group commit; Mosquitto has told the device long before
@@ -183,14 +183,14 @@ async function measureFrames(
   return bars;
 }
 
-/** One process is what such a rate needs: it takes ten times as much. More of them only wait for each other's flushes. */
+/** Through as many processes as everything else; one alone stands beside, since such a rate needs no more. */
 async function measureSteady(place: Place): Promise<Bar> {
   say(`\nSteady ${whole(STEADY_RATE)} a second from 1,000 devices:`);
-  const one = await steadyThrough(place, 1);
-  if (place.gateways > 1) await steadyThrough(place, place.gateways);
+  const { p99, perSecond } = await steadyThrough(place, place.gateways);
+  if (place.gateways > 1) await steadyThrough(place, 1);
   return {
-    text: `acknowledgement p99 = ${one.p99.toFixed(1)} ms at ${whole(STEADY_RATE)} a second (bar ${String(BAR_P99_MS)} ms)`,
-    isMet: one.p99 < BAR_P99_MS && one.perSecond > STEADY_RATE * 0.95,
+    text: `acknowledgement p99 = ${p99.toFixed(1)} ms at ${whole(STEADY_RATE)} a second (bar ${String(BAR_P99_MS)} ms)`,
+    isMet: p99 < BAR_P99_MS && perSecond > STEADY_RATE * 0.95,
   };
 }
 
