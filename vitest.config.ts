@@ -15,6 +15,8 @@ export const shared = {
   testTimeout: 30_000,
   hookTimeout: 60_000,
   teardownTimeout: 20_000,
+  // What a test waits for may take long on a busy machine; only what never comes is a fault.
+  expect: { poll: { timeout: 15_000 } },
   reporters: ["default", fileURLToPath(new URL("./test/support/reporter.ts", import.meta.url))] as string[],
 } as const;
 

@@ -50,7 +50,7 @@ export function startBrokerIngest({
         contentType: readContentType(contentType),
         receivedAtMs: clock.now().getTime(),
       };
-      return take(frame, `broker ${told.serial ?? topic}`);
+      return take(frame, `broker ${senderOf(topic)}`);
     },
   });
   return {

@@ -12,7 +12,8 @@ export interface Ingest {
   /**
    * Reads a frame and stores what it tells; resolves after the commit, so that acknowledging then promises the truth. What is
    * refused is set aside with its reason and resolves too: it is kept, and the device need not send it again. While the database
-   * is away it waits. Rejects with `IngestFull` when too much waits already, and when the program stops.
+   * is away it waits. Rejects with `IngestFull` when too much waits already, and when the program stops. Frames of one device, and
+   * those of one `source` where the connection is nobody's, are read in the order in which they are handed in.
    */
   take(raw: RawFrame, source: string, options?: TakeOptions): Promise<Taken>;
   /** Keeps a frame that its door already refused, for an engineer to read. */

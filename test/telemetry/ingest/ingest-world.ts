@@ -8,6 +8,7 @@ import { makeManualClock } from "../../../src/kernel/time.ts";
 import type { Database } from "../../../src/platform/database.ts";
 import { makeFrameReader } from "../../../src/telemetry/frames/frame-reader.ts";
 import type { FrameRefusal, RawFrame } from "../../../src/telemetry/frames/frame.ts";
+import { makeBirths } from "../../../src/telemetry/frames/sparkplug-births.ts";
 import { makeDataFormats } from "../../../src/telemetry/ingest/data-formats.queries.ts";
 import { makeIngest, type Heard } from "../../../src/telemetry/ingest/ingest.commands.ts";
 
@@ -24,7 +25,11 @@ export function makeIngestWorld(
   const devices = makeDevices({ clock, makeId: makeIds(clock), keySeal });
   const speakers = makeSpeakers({ database, clock, keySeal });
   const dataFormats = makeDataFormats({ database, clock });
-  const reader = makeFrameReader({ allowSimpleAuth: false, signatureOnConnection: "optional" });
+  const reader = makeFrameReader({
+    allowSimpleAuth: false,
+    signatureOnConnection: "optional",
+    sparkplug: { groups: new Set(["village"]), births: makeBirths({ edgesMax: 10 }) },
+  });
   const refused: FrameRefusal[] = [];
   const commits: number[] = [];
   const heard: Heard[] = [];

@@ -1,6 +1,8 @@
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writePayload, type WrittenMetric } from "../../../bench/fuzz/sparkplug.ts";
 import { openClient } from "../../../src/platform/database.ts";
+import { senderOf } from "../../../src/telemetry/broker/topics.ts";
 import { jsonbText } from "../../../src/telemetry/ingest/block.ts";
 import { useDatabase } from "../../support/database.ts";
 import { countSigned, makeIngestWorld, signed, START, startCuttingProxy } from "./ingest-world.ts";
@@ -164,6 +166,27 @@ describe("replays", () => {
     const taken = await Promise.all([first, ...rest].map((one) => cold.ingest.take(cold.frame(serial, one), "cold")));
     expect(taken.flatMap(({ frames }) => frames.map(({ outcome }) => outcome))).toEqual(Array(4).fill("stored"));
     await cold.ingest.close();
+  });
+
+  test("what an edge node tells is read in its order while the node itself is looked up: no birth is forgotten", async () => {
+    const serial = await newDevice();
+    await take(serial, { sn: serial, d: { tc: 1 } });
+    const node = `node-${serial}`;
+    const topicOf = (kind: string) => `spBv1.0/village/${kind}/${node}${kind.startsWith("D") ? `/${serial}` : ""}`;
+    const say = (kind: string, metrics: readonly WrittenMetric[], at: number) =>
+      world.ingest.take(
+        { ...world.frame(serial, writePayload(metrics, START.getTime() + at), topicOf(kind)), serial: undefined },
+        `broker ${senderOf(topicOf(kind))}`,
+      );
+    const described = { name: "Battery/Voltage", alias: 7, datatype: 10, double: 12.5 };
+    await Promise.all([
+      say("NBIRTH", [{ name: "bdSeq", int: 0 }], 0),
+      say("DBIRTH", [described], 0),
+      say("DDATA", [{ alias: 7, double: 13 }], 1_000),
+    ]);
+    await say("DDATA", [{ alias: 7, double: 14 }], 2_000);
+    expect((await readingsOf(serial)).map((reading) => reading.battery_voltage_v)).toEqual([12.5, 13, 14]);
+    expect(await quarantineOf(serial)).toEqual([]);
   });
 
   test("a frame of the same batch sees what those before it did", async () => {
