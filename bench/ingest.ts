@@ -109,14 +109,17 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const progress = (text: string): void =>
   void (process.stderr.isTTY ? process.stderr.write(`\r\x1b[2K${text}`) : undefined);
 
-function sayFigures(name: string, { perSecond, cores, framesInGroup, commitMs, rssBytes }: Figures): void {
+function sayFigures(
+  name: string,
+  { perSecond, cores, framesInGroup, commitMs, rssBytes, rssIdleBytes }: Figures,
+): void {
   progress("");
   const split = Object.entries(cores)
     .map(([part, share]) => `${part} ${share.toFixed(2)}`)
     .join(", ");
   const groups =
     framesInGroup > 0
-      ? `; ${whole(framesInGroup)} a commit of ${commitMs.toFixed(1)} ms; ${whole(rssBytes / 1e6)} MB`
+      ? `; ${whole(framesInGroup)} a commit of ${commitMs.toFixed(1)} ms; ${whole(rssBytes / 1e6)} MB, ${whole(rssIdleBytes / 1e6)} before`
       : "";
   say(`  ${name.padEnd(26)} ${whole(perSecond).padStart(9)} a second   cores: ${split}${groups}`);
 }

@@ -31,6 +31,8 @@ export interface Figures {
   readonly framesInGroup: number;
   readonly commitMs: number;
   readonly rssBytes: number;
+  /** What the gateway held with everybody connected, before the first frame; with rssBytes, what a connection costs. */
+  readonly rssIdleBytes: number;
 }
 
 const WARM_MS = 1_500;
@@ -134,6 +136,7 @@ function figuresOf({
     framesInGroup: frames / Math.max(1, after.groups - before.groups),
     commitMs: ((after.commitSeconds - before.commitSeconds) / Math.max(1, after.groups - before.groups)) * 1_000,
     rssBytes: after.rssBytes,
+    rssIdleBytes: before.rssBytes,
   };
 }
 
@@ -173,6 +176,7 @@ export async function measureBehindBroker(
       framesInGroup: 0,
       commitMs: 0,
       rssBytes: 0,
+      rssIdleBytes: 0,
     };
   } finally {
     await subscriber.stop();
