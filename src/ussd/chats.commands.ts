@@ -111,14 +111,17 @@ export function makeChats({ db, seal, messaging, ...deps }: ChatsDeps): Chats {
     const sessionKey: SessionKey = { channel: key.channel, phone, key: key.chat };
     const stored = await lockSession(tx, sessionKey);
     const live = stored !== undefined && stored.outcome === undefined && stored.expiresAt > now ? stored : undefined;
-    const begun = await converse.begin(tx, { phone, session: live?.state });
-    const { facts } = begun.caller;
-    const { language } = begun.step.session;
+    const opened = await converse.begin(tx, { phone, session: live?.state });
+    const { facts } = opened.caller;
+    const { language } = opened.step.session;
     const isContact = message.kind === "contact";
     const understood = isContact
       ? BEGINS
-      : understand(message, { screen: begun.step.screen, hop: live?.hopCount, facts, language });
-    const { takes } = begun.step.screen;
+      : understand(message, { screen: opened.step.screen, hop: live?.hopCount, facts, language });
+    const { takes } = opened.step.screen;
+    // A word of ours means the same every time; who only greets us is asked whether to go on with what was left, here or on the phone.
+    const mayResume = live === undefined && saysNothing(understood);
+    const begun = mayResume ? await converse.begin(tx, { phone, session: undefined, mayResume }) : opened;
     if (understood.kind === "stop") {
       await setMessages(tx, phone, { isService: false, isMarketing: false });
       await store.saveMisses(tx, key, 0);
@@ -323,6 +326,11 @@ const eventKey = (id: store.HeardId): string => `heard:${id}`;
 
 /** A conversation that begins by itself: nothing was said yet. */
 const BEGINS: Understood = { kind: "said", said: [], tellsWords: false };
+
+function saysNothing(understood: Understood): boolean {
+  if (understood.kind === "unclear") return !understood.isForPerson;
+  return understood.kind === "said" && understood.said.length === 0;
+}
 
 /** "sw-KE" is Swahili to us. */
 function languageTold({ message }: Turn): Language | undefined {

@@ -1,4 +1,5 @@
 import type { E164 } from "../customers/customers.ts";
+import { MINUTE_MS } from "../kernel/time.ts";
 import type { Intent } from "../payments/payments.ts";
 import type { Tx } from "../platform/database.ts";
 import { makeAsks, type AsksDeps } from "./asks.commands.ts";
@@ -6,6 +7,8 @@ import { findCaller, type CallersDeps, type KnownCaller } from "./callers.querie
 import { ACTS } from "./dialogue/asks.ts";
 import { hear, openSession, resume, show, type Step } from "./dialogue/dialogue.ts";
 import type { Place, Session } from "./dialogue/place.ts";
+import { offerToResume } from "./services/resume.ts";
+import { findUnfinished } from "./sessions/sessions.store.ts";
 
 /** What can be shown: a screen or an end, never a question to the house. */
 export type Settled = Exclude<Step, { kind: "ask" }>;
@@ -23,15 +26,11 @@ export interface Said {
 }
 
 export interface Converse {
-  /** Looks the caller up and shows where the conversation stands; without a session it begins, at home unless `opens` says where. */
-  begin(
-    tx: Tx,
-    who: {
-      phone: E164;
-      session: Session | undefined;
-      opens?: (tx: Tx, caller: KnownCaller) => Promise<Session>;
-    },
-  ): Promise<Standing>;
+  /**
+   * Looks the caller up and shows where the conversation stands. Without a session it begins at home, or where `mayResume` by asking
+   * whether to go on with what was left a short while ago, on whatever channel.
+   */
+  begin(tx: Tx, who: { phone: E164; session: Session | undefined; mayResume?: boolean }): Promise<Standing>;
   /**
    * Hears what was said, in order, and lets the house answer what the dialogue asks. Several things at once go no further than
    * to a screen that binds. `key` names the hop: each act is one in the books however often it comes.
@@ -43,6 +42,8 @@ export interface Converse {
   ): Promise<Standing>;
 }
 
+/** Whoever calls or writes again so soon means to go on. */
+const RESUME_MS = 15 * MINUTE_MS;
 /** No screen needs more to be shown. */
 const ASKS_MAX = 5;
 
@@ -71,11 +72,17 @@ export function makeConverse(deps: CallersDeps & AsksDeps): Converse {
     return step;
   }
 
+  async function openOrResume(tx: Tx, { phone, facts }: KnownCaller): Promise<Session> {
+    const left = await findUnfinished(tx, { phone, since: new Date(deps.clock.now().getTime() - RESUME_MS) });
+    const fresh = openSession(facts);
+    return left === undefined ? fresh : offerToResume(fresh, left);
+  }
+
   return {
-    async begin(tx, { phone, session, opens }) {
+    async begin(tx, { phone, session, mayResume = false }) {
       const caller = await findCaller(tx, { phone, session }, deps);
-      const standing = session ?? (await opens?.(tx, caller)) ?? openSession(caller.facts);
-      return { caller, step: show(standing, caller.facts) };
+      const opened = session ?? (mayResume ? await openOrResume(tx, caller) : openSession(caller.facts));
+      return { caller, step: show(opened, caller.facts) };
     },
     async goOn(tx, standing, { said, key, through }) {
       let { caller, step } = standing;

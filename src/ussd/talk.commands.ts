@@ -7,16 +7,14 @@ import { MORE_KEY, renderUssd } from "./channels/render-ussd.ts";
 import { readHop } from "./channels/ussd-hop.ts";
 import { makeConverse, type Settled } from "./converse.commands.ts";
 import { countOnce } from "./counts.store.ts";
-import { openSession, ways } from "./dialogue/dialogue.ts";
+import { ways } from "./dialogue/dialogue.ts";
 import { line } from "./dialogue/moves.ts";
 import type { Session } from "./dialogue/place.ts";
 import type { Screen } from "./dialogue/screen.ts";
 import { isTooFast, SESSIONS_AN_HOUR } from "./limits.ts";
-import { offerToResume } from "./services/resume.ts";
 import type { SimSwaps } from "./sim-swap.commands.ts";
 import type { TalkSeal } from "./sessions/sealing.ts";
 import {
-  findUnfinished,
   lockSession,
   saveRepetition,
   saveSession,
@@ -59,8 +57,6 @@ interface Shown extends UssdAnswer {
 
 /** Gateways end a session after three minutes; a little more, so that it is not given up before them. */
 const USSD_SESSION_MS = 4 * MINUTE_MS;
-/** Whoever calls again so soon means to go on. */
-const RESUME_MS = 15 * MINUTE_MS;
 
 export function makeTalk({
   db,
@@ -146,7 +142,8 @@ export function makeTalk({
     const begun = await converse.begin(tx, {
       phone,
       session: stored?.state,
-      ...(stored === undefined && inputs.length === 0 ? { opens } : {}),
+      // What was dialled by heart means the same every time.
+      mayResume: stored === undefined && inputs.length === 0,
     });
     const { caller, step } = await converse.goOn(tx, begun, {
       said: inputs.map((words) => ({ words })),
@@ -156,13 +153,6 @@ export function makeTalk({
     const shown = render(step, caller);
     const outcome = step.kind === "end" && shown.isEnd ? step.outcome : undefined;
     return { session: step.session, shown, screen: step.screen.at, outcome };
-  }
-
-  /** What was dialled by heart means the same every time; any other call is asked whether it goes on where the last one died. */
-  async function opens(tx: Tx, { phone, facts }: KnownCaller): Promise<Session> {
-    const fresh = openSession(facts);
-    const left = await findUnfinished(tx, { phone, since: new Date(clock.now().getTime() - RESUME_MS) });
-    return left === undefined ? fresh : offerToResume(fresh, left);
   }
 
   function render(step: Settled, { facts }: KnownCaller): Shown {

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
 import { MINUTE_MS } from "../../src/kernel/time.ts";
 import { answerHeard } from "../../src/ussd/chats.jobs.ts";
+import { TEST_USSD_SECRET } from "../support/app.ts";
 import { heardIn, makeChatter, makeWriters, useChats, watchChat } from "../support/chats.ts";
 
 const place = useChats();
@@ -113,6 +114,40 @@ describe("a message", () => {
     await place.current.deliver(wa().writes(home.digits, "salio"));
     await place.current.runJobs();
     expect(see()).toHaveLength(1);
+  });
+});
+
+describe("a person who changes the channel", () => {
+  test("greets in a chat and is asked whether to go on with what they left by phone or in another chat", async () => {
+    const home = await household();
+    const answer = await fetch(`${place.current.url}/ussd/africastalking/${TEST_USSD_SECRET}`, {
+      method: "POST",
+      body: new URLSearchParams({ sessionId: "ATUid_left", phoneNumber: home.phone, text: "1*50" }),
+    });
+    const confirm = await answer.text();
+    expect(confirm).toContain("KES 50");
+    place.current.clock.advance(MINUTE_MS);
+    const whatsapp = await makeChatter(place.current, "whatsapp", home.phone);
+    expect(await whatsapp.says("habari, niko hapa")).toContain("in the middle of something");
+    expect(await whatsapp.chooses(/^Go on/)).toContain(`Pay KES 50 for ${home.accountNumber}`);
+    place.current.clock.advance(MINUTE_MS);
+    const sms = await makeChatter(place.current, "sms", home.phone);
+    expect(await sms.says("yes hello")).toContain("in the middle of something");
+    expect(await sms.chooses(/^Go on/)).toContain(`Pay KES 50 for ${home.accountNumber}`);
+  });
+
+  test("gets what a word asks for at once, and is not asked after a quarter of an hour or in the name of another", async () => {
+    const home = await household();
+    const neighbour = await household();
+    const whatsapp = await makeChatter(place.current, "whatsapp", home.phone);
+    await whatsapp.says("pay 50");
+    const sms = await makeChatter(place.current, "sms", home.phone);
+    expect(await sms.says("HELP")).not.toContain("in the middle");
+    await whatsapp.says("pay 50");
+    const other = await makeChatter(place.current, "sms", neighbour.phone);
+    expect(await other.says("good morning")).not.toContain("in the middle");
+    place.current.clock.advance(31 * MINUTE_MS);
+    expect(await sms.says("good morning")).not.toContain("in the middle");
   });
 });
 
