@@ -9,13 +9,14 @@ import { playStory } from "../simulators/village/story.ts";
 import { settleVillage, type Village } from "../simulators/village/village.ts";
 import { buildApp, type App } from "./app.ts";
 import { ConfigRefused, ROLES, type Config } from "./config.ts";
+import { startDemoChat, type DemoChat, type DemoChatSecrets } from "./demo-chat.ts";
 import { startDemoRail, type DemoRail } from "./demo-rail.ts";
 import { migrateDatabase } from "./platform/database.ts";
 import { requireDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "./platform/embedded-postgres.ts";
 import { openSimulator } from "./simulator-rooms.ts";
 
 /** What the embedded defaults invent on the first start and keep: nothing here is known to anybody else. */
-interface Secrets {
+interface Secrets extends DemoChatSecrets {
   readonly sealingKey: string;
   readonly darajaSecret: string;
   readonly smsReportSecret: string;
@@ -39,6 +40,9 @@ function readSecrets(folder: string): Secrets {
     darajaSecret: randomBytes(16).toString("hex"),
     smsReportSecret: randomBytes(16).toString("hex"),
     ussdSecret: randomBytes(16).toString("hex"),
+    whatsappToken: randomBytes(16).toString("hex"),
+    whatsappAppSecret: randomBytes(16).toString("hex"),
+    whatsappVerifyToken: randomBytes(16).toString("hex"),
     adminPassword: randomBytes(9).toString("base64url"),
     ...kept,
   };
@@ -75,8 +79,15 @@ function withDefaults(
     databaseUrl,
     secrets,
     smsUrl,
+    chat,
     rail,
-  }: { databaseUrl: string; secrets: Secrets; smsUrl: string; rail: DemoRail | undefined },
+  }: {
+    databaseUrl: string;
+    secrets: Secrets;
+    smsUrl: string;
+    chat: DemoChat | undefined;
+    rail: DemoRail | undefined;
+  },
 ): Config {
   return {
     ...config,
@@ -93,6 +104,7 @@ function withDefaults(
     smsBaseUrl: config.smsBaseUrl ?? smsUrl,
     smsReportSecret: config.smsReportSecret ?? secrets.smsReportSecret,
     ussdSecret: config.ussdSecret ?? secrets.ussdSecret,
+    chats: { ...config.chats, whatsapp: config.chats.whatsapp ?? chat?.settings },
     logLevel: config.logLevel === "info" ? "warn" : config.logLevel,
   };
 }
@@ -124,6 +136,7 @@ function tellPlaces(
   tell(`  C2B           ${c2bUrlOf(app)}/confirmation  (and /validation)`);
   tell(`  SMS reports   ${base}/messaging/africastalking/${app.config.smsReportSecret ?? ""}/report`);
   tell(`  USSD          ${base}/ussd/africastalking/${app.config.ussdSecret ?? ""}`);
+  tell(`  WhatsApp      ${base}/messaging/whatsapp`);
   tell(`  MQTT          mqtt://${app.config.httpHost}:${String(app.ports.mqtt)}`);
   tell(`  Health        ${base}/healthz  ${base}/readyz  ${base}/metrics`);
   tell(`  SMS simulator ${smsUrl}`);
@@ -180,10 +193,12 @@ function openStage(
   app: App,
   {
     sms,
+    chat,
     rail,
     ...world
   }: {
     sms: SmsGatewaySimulator;
+    chat: DemoChat | undefined;
     rail: DemoRail | undefined;
     village: Village;
     lampsOnline: LampsOnline;
@@ -195,6 +210,7 @@ function openStage(
   const stage = makeStage({
     ...world,
     sms,
+    chat: chat?.simulator,
     paybill,
     clock: app.clock,
     rail: rail?.simulator,
@@ -228,13 +244,16 @@ export async function runDemo(config: Config, untilAsked: () => Promise<void>): 
     const sms = await startSmsGateway({ apiKey: config.smsApiKey ?? "simulator" });
     closers.unshift(() => sms.stop());
     let base = "";
+    const chat =
+      config.chats.whatsapp === undefined ? await startDemoChat({ secrets, program: () => base }) : undefined;
+    if (chat !== undefined) closers.unshift(() => chat.simulator.stop());
     const secret = config.darajaSecret ?? secrets.darajaSecret;
     const rail = hasOwnRails(config)
       ? undefined
       : await startDemoRail(config, { secret, doorUrl: () => `${base}/rails/daraja/${secret}` });
     if (rail !== undefined) closers.unshift(() => rail.simulator.stop());
     const app = await buildApp({
-      config: withDefaults(config, { databaseUrl, secrets, smsUrl: sms.url, rail }),
+      config: withDefaults(config, { databaseUrl, secrets, smsUrl: sms.url, chat, rail }),
       roles: ROLES,
     });
     closers.unshift(() => app.stop());
@@ -253,7 +272,7 @@ export async function runDemo(config: Config, untilAsked: () => Promise<void>): 
     if (household === undefined) throw new Error("The village is empty.");
     const online = await putOnline(app, village);
     closers.unshift(() => online.stop());
-    openStage(app, { sms, rail, village, lampsOnline: online, api });
+    openStage(app, { sms, chat, rail, village, lampsOnline: online, api });
     tell("One payment, from the phone to the light:\n");
     const [shortcode = ""] = app.config.darajaShortcodes;
     await playStory({

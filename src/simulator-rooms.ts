@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import express, { Router, type ErrorRequestHandler } from "express";
 import { z } from "zod";
-import { NotOnStage, type Stage } from "../simulators/stage/stage.ts";
+import { NotOnStage } from "../simulators/stage/outcome.ts";
+import type { Stage } from "../simulators/stage/stage.ts";
 import type { App } from "./app.ts";
 import { ConfigRefused } from "./config.ts";
 import { InvalidInput, NotFound } from "./kernel/refusal.ts";
@@ -22,6 +23,10 @@ const CALL = z.union([
   z.strictObject({ hangUp: z.literal(true) }),
 ]);
 const SMS = z.strictObject({ text: z.string().min(1).max(1_000) });
+const CHAT = z.union([
+  z.strictObject({ text: z.string().min(1).max(4_096) }),
+  z.strictObject({ messageId: z.string().min(1).max(200), buttonId: z.string().min(1).max(200) }),
+]);
 const PAYMENT = z.strictObject({
   account: z.string().min(1).max(40),
   amount: z.string().regex(/^\d{1,7}(\.\d{1,2})?$/, "an amount is a number such as 150 or 150.50"),
@@ -74,6 +79,13 @@ function addPhones(api: Router, stage: Stage): void {
   });
   api.post("/phones/:phone/sms", async ({ params: { phone }, body }, response) => {
     response.json(await stage.sendSms(phone, parse(SMS, body).text));
+  });
+  api.post("/phones/:phone/chat", async ({ params: { phone }, body }, response) => {
+    response.json(await stage.chat(phone, parse(CHAT, body)));
+  });
+  api.post("/phones/:phone/chat/read", ({ params: { phone } }, response) => {
+    stage.readChat(phone);
+    response.json(stage.phone(phone));
   });
   api.post("/phones/:phone/payment", async ({ params: { phone }, body }, response) => {
     response.json(await stage.pay(phone, parse(PAYMENT, body)));

@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { makeDeliveryNews, type DeliveryNews } from "./delivery-news.ts";
 import { makeTelegramFace, type TelegramFace } from "./telegram-face.ts";
 import { makeWhatsappFace, type WhatsappFace } from "./whatsapp-face.ts";
 
@@ -21,15 +22,19 @@ export interface ShownMessage {
   readonly to: string;
   readonly text: string;
   readonly buttons: readonly ShownButton[];
+  /** The name of the button that opens the choices, where WhatsApp shows them as a list. */
+  readonly list?: string;
   /** Shows the button that shares the person's own number. */
   readonly asksContact: boolean;
+  /** ISO 8601. */
+  readonly at: string;
 }
 
 /** What a face answers to a request, and what it shows for it. */
 export interface FaceAnswer {
   readonly status: number;
   readonly body: object;
-  readonly shown?: ShownMessage;
+  readonly shown?: Omit<ShownMessage, "at">;
 }
 
 /** What the next request meets: no answer worth reading, a person who blocked us, a limit, a window that is shut. */
@@ -60,6 +65,8 @@ export interface ChatSimulator {
   post(update: Update): Promise<{ status: number; text: string }>;
   /** Oldest first; of one chat where it is given. */
   shown(to?: string): readonly ShownMessage[];
+  /** What WhatsApp tells the program of what it sent; undefined where it was asked to keep that to itself. */
+  readonly news: DeliveryNews | undefined;
   failNext(...faults: ChatFault[]): void;
   stop(): Promise<void>;
 }
@@ -85,12 +92,15 @@ export async function startChatSimulator({
   port = 0,
   program,
   accounts = SIMULATED_ACCOUNTS,
+  tellsDelivery = false,
   now = () => Date.now(),
 }: {
   port?: number;
   /** Where the program's doors are. */
   program: () => string;
   accounts?: ChatAccounts;
+  /** Whether WhatsApp tells the program by itself that a message was sent and delivered. */
+  tellsDelivery?: boolean;
   /** Milliseconds since 1970, for the times that updates carry. */
   now?: () => number;
 }): Promise<ChatSimulator> {
@@ -117,6 +127,13 @@ export async function startChatSimulator({
     return { status: response.status, text: await response.text() };
   }
 
+  const news = tellsDelivery
+    ? makeDeliveryNews(async ({ id, to, state }) => {
+        const { status } = await post(faces.whatsapp.reports(to, [{ id, status: state }]));
+        return status === 200;
+      })
+    : undefined;
+
   const shown = (to?: string): readonly ShownMessage[] =>
     to === undefined ? [...messages] : messages.filter((message) => message.to === to);
 
@@ -131,8 +148,9 @@ export async function startChatSimulator({
     const fault = faults.shift();
     if (fault === "http_500") return write(response, 500, { error: "Internal Server Error" });
     const answer = pathname.startsWith("/bot") ? faces.telegram.take(given, fault) : faces.whatsapp.take(given, fault);
-    if (answer.shown !== undefined) messages.push(answer.shown);
+    if (answer.shown !== undefined) messages.push({ ...answer.shown, at: new Date(now()).toISOString() });
     if (fault !== "silent_after_accepting") write(response, answer.status, answer.body);
+    if (answer.shown?.channel === "whatsapp") news?.arrived(answer.shown);
   }
 
   const server = createServer((request, response) => {
@@ -152,11 +170,13 @@ export async function startChatSimulator({
     ...faces,
     post,
     shown,
+    news,
     failNext: (...next) => void faults.push(...next),
     async stop() {
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();
       await closed;
+      await news?.settled();
     },
   };
 }

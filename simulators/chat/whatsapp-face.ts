@@ -1,16 +1,26 @@
+import { randomUUID } from "node:crypto";
 import type { ChatAccounts, ChatFault, FaceAnswer, ShownButton, Update } from "./chat-simulator.ts";
 
 /** WhatsApp as the program meets it. Numbers are without plus, as `wa_id` is. */
 export interface WhatsappFace {
   take(request: FaceRequest, fault: ChatFault | undefined): FaceAnswer;
   writes(from: string, text: string): Update;
-  /** A button of ours, by its id. */
-  taps(from: string, id: string): Update;
+  /** A button of ours, or a row of a list, by its id. */
+  taps(from: string, id: string, reply?: Reply): Update;
   speaks(from: string): Update;
-  /** News of messages that the program sent, in the given order. */
-  reports(statuses: readonly { readonly id: string; readonly status: string; readonly code?: number }[]): Update;
+  /** News of messages that the program sent to `recipient`, in the given order. */
+  reports(
+    recipient: string,
+    statuses: readonly { readonly id: string; readonly status: string; readonly code?: number }[],
+  ): Update;
   /** Any messages, of any number of the application. */
   update(value: object, phoneId?: string): Update;
+}
+
+/** What was pressed, as the provider tells it. */
+export interface Reply {
+  readonly kind: "button_reply" | "list_reply";
+  readonly title: string;
 }
 
 export interface FaceRequest {
@@ -53,6 +63,8 @@ export function makeWhatsappFace({
   doorUrl: () => string;
   sign: (body: string) => string;
 }): WhatsappFace {
+  // The program knows the numbers of earlier starts, and takes a message that comes again for one that it has.
+  const run = randomUUID();
   let sent = 0;
   let heard = 0;
 
@@ -66,7 +78,7 @@ export function makeWhatsappFace({
 
   function message(from: string, content: object): Update {
     heard += 1;
-    const id = `wamid.IN${String(heard)}`;
+    const id = `wamid.IN-${run}-${String(heard)}`;
     const timestamp = String(Math.floor(now() / 1_000));
     return update({
       contacts: [{ profile: { name: "Jane" }, wa_id: from }],
@@ -85,25 +97,33 @@ export function makeWhatsappFace({
       const trouble = troubleOf(message);
       if (trouble !== undefined) return refused(100, trouble);
       sent += 1;
-      const [id, to] = [`wamid.OUT${String(sent)}`, message.to ?? ""];
+      const [id, to] = [`wamid.OUT-${run}-${String(sent)}`, message.to ?? ""];
       return {
         status: 200,
         body: { messaging_product: "whatsapp", contacts: [{ input: to, wa_id: to }], messages: [{ id }] },
-        shown: { channel: "whatsapp", id, to, text: textOf(message), buttons: buttonsOf(message), asksContact: false },
+        shown: {
+          channel: "whatsapp",
+          id,
+          to,
+          text: textOf(message),
+          buttons: buttonsOf(message),
+          ...listOf(message),
+          asksContact: false,
+        },
       };
     },
     writes: (from, text) => message(from, { type: "text", text: { body: text } }),
-    taps: (from, id) =>
-      message(from, { type: "interactive", interactive: { type: "button_reply", button_reply: { id, title: "…" } } }),
+    taps: (from, id, { kind, title } = { kind: "button_reply", title: "…" }) =>
+      message(from, { type: "interactive", interactive: { type: kind, [kind]: { id, title } } }),
     speaks: (from) =>
       message(from, { type: "audio", audio: { id: "1", mime_type: "audio/ogg; codecs=opus", voice: true } }),
-    reports: (statuses) =>
+    reports: (recipient, statuses) =>
       update({
         statuses: statuses.map(({ id, status, code }) => ({
           id,
           status,
           timestamp: String(Math.floor(now() / 1_000)),
-          recipient_id: "254711000111",
+          recipient_id: recipient,
           ...(code === undefined ? {} : { errors: [{ code, title: "Re-engagement message" }] }),
         })),
       }),
@@ -148,4 +168,9 @@ function buttonsOf({ interactive }: Pick<Sent, "interactive">): readonly ShownBu
     ...buttons.map(({ reply }) => ({ id: reply.id, label: reply.title })),
     ...sections.flatMap(({ rows }) => rows.map(({ id, title, description }) => ({ id, label: description ?? title }))),
   ];
+}
+
+/** The name of the button that opens the list, where the choices are one. */
+function listOf({ interactive }: Sent): { readonly list?: string } {
+  return interactive?.type === "list" ? { list: interactive.action.button ?? "" } : {};
 }

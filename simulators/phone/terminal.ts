@@ -1,7 +1,7 @@
 /** A customer's phone and lamp at a terminal, in the demonstration that `npm start` runs. */
 import { createInterface } from "node:readline";
 import type { LampView, PersonView, PhoneView, ScreenView, StageView } from "../stage/views.ts";
-import { drawScreen, drawSms } from "./screen.ts";
+import { drawChat, drawScreen, drawSms } from "./screen.ts";
 
 export interface Terminal {
   readonly input: NodeJS.ReadableStream;
@@ -13,6 +13,8 @@ const HELP = `Type what the phone's owner would:
   1                   answer the screen that is open (anything that is no command)
   hang up             end the call
   sms BALANCE         write a message
+  wa MENU             write on WhatsApp
+  tap 1               press what stands below the newest message there
   pay 150             pay by hand to the paybill; pay 150 PG-10008 for another's account
   pin 1234            answer a payment prompt with a PIN; refuse: refuse it
   lamp 123456789      type a token on the lamp; lamp alone looks at it
@@ -116,12 +118,18 @@ async function converse({ input, ...conversation }: Conversation & { input: Node
 function makeLook({ person, world, say }: Conversation): () => Promise<void> {
   const seen = new Set<string>();
   return async () => {
-    const { messages, prompts } = await world.get<PhoneView>(`phones/${person.phone}`);
+    const { messages, chat, prompts } = await world.get<PhoneView>(`phones/${person.phone}`);
     for (const message of messages) {
       if (seen.has(message.id) || message.direction === "out") continue;
       seen.add(message.id);
       say(drawSms(person.phone, { from: message.with, text: message.text, at: message.at }));
     }
+    const news = chat.filter(({ id, direction }) => direction === "in" && !seen.has(id));
+    for (const message of news) {
+      seen.add(message.id);
+      say(drawChat(person.phone, message));
+    }
+    if (news.length > 0) await world.post(`phones/${person.phone}/chat/read`, {});
     for (const { id, amount, account, paybill } of prompts) {
       if (seen.has(id)) continue;
       seen.add(id);
@@ -138,6 +146,10 @@ async function obey({ person, world }: Conversation, typed: string): Promise<str
       return HELP;
     case "sms":
       return outcome(world.post(`phones/${phone}/sms`, { text: typed.slice(word.length).trim() }));
+    case "wa":
+      return outcome(world.post(`phones/${phone}/chat`, { text: typed.slice(word.length).trim() }));
+    case "tap":
+      return await tap({ phone, world }, Number(rest[0] ?? ""));
     case "pay":
       return outcome(world.post(`phones/${phone}/payment`, { amount: rest[0] ?? "", account: rest[1] ?? account }));
     case "pin":
@@ -163,6 +175,14 @@ async function callStep({ phone, world }: { phone: string; world: World }, typed
   const step = /^\*.*#$/.test(typed) ? { dial: typed } : { answer: typed };
   const { text, isOpen } = await world.post<ScreenView>(`phones/${phone}/call`, step);
   return `${drawScreen(text)}${isOpen ? "" : "\n  The call has ended."}`;
+}
+
+async function tap({ phone, world }: { phone: string; world: World }, place: number): Promise<string> {
+  const { chat } = await world.get<PhoneView>(`phones/${phone}`);
+  const message = chat.findLast(({ direction }) => direction === "in");
+  const button = message?.buttons[place - 1];
+  if (message === undefined || button === undefined) return "There is nothing like this to press.";
+  return await outcome(world.post(`phones/${phone}/chat`, { messageId: message.id, buttonId: button.id }));
 }
 
 async function decide({ phone, world }: { phone: string; world: World }, decision: object): Promise<string> {

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { makeC2bCaller, makeTransId } from "../c2b/caller.ts";
+import type { ChatSimulator } from "../chat/chat-simulator.ts";
 import { makeHandset, type Handset } from "../phone/handset.ts";
 import { formatAmount } from "../rail/currency.ts";
 import type { RailSimulator } from "../rail/rail-simulator.ts";
@@ -11,7 +12,9 @@ import type { SmsGatewaySimulator } from "../sms-gateway/sms-gateway.ts";
 import type { ApiClient } from "../village/client.ts";
 import type { LampsOnline } from "../village/lamps-online.ts";
 import type { Household, Village } from "../village/village.ts";
+import { makeChatThreads, type Said } from "./chat-threads.ts";
 import { lookUnderHood } from "./hood.ts";
+import { NotOnStage, type Outcome } from "./outcome.ts";
 import type { HoodView, LampView, PhoneView, ScreenView, SmsView, StageView } from "./views.ts";
 
 export interface Stage {
@@ -22,6 +25,10 @@ export interface Stage {
   hangUp(number: string): void;
   /** Sends what a customer wrote to the program's door for messages. */
   sendSms(number: string, text: string): Promise<Outcome>;
+  /** Writes on WhatsApp, or presses what stands below a message there. */
+  chat(number: string, said: Said): Promise<Outcome>;
+  /** Looks at the chat: what came to it is read, and WhatsApp tells the program. */
+  readChat(number: string): void;
   /** Pays to the paybill by hand: the provider asks for leave, then tells. `amount` is decimal text. */
   pay(number: string, payment: { account: string; amount: string }): Promise<Outcome>;
   /** Decides a prompt with the PIN typed, or refuses it. */
@@ -33,22 +40,6 @@ export interface Stage {
   advance(serial: string, hours: number): LampView;
   cover(serial: string, isCovered: boolean): LampView;
   underHood(number: string, receiptId?: string): Promise<HoodView>;
-}
-
-export interface Outcome {
-  readonly isDone: boolean;
-  /** What the phone shows of it. */
-  readonly words: string;
-}
-
-/** Nobody here has this number, lamp or prompt. */
-export class NotOnStage extends Error {
-  readonly what: string;
-  constructor(what: string) {
-    super(`There is no ${what} here.`);
-    this.name = "NotOnStage";
-    this.what = what;
-  }
 }
 
 /** Where the program's doors are, their secrets included. */
@@ -71,6 +62,7 @@ export function makeStage({
   doors,
   paybill,
   sms,
+  chat,
   rail,
   lampsOnline,
   api,
@@ -81,6 +73,8 @@ export function makeStage({
   doors: Doors;
   paybill: string;
   sms: SmsGatewaySimulator;
+  /** Undefined where WhatsApp is the operator's own. */
+  chat: ChatSimulator | undefined;
   /** Undefined where prompts go to somebody else. */
   rail: RailSimulator | undefined;
   lampsOnline: LampsOnline;
@@ -96,6 +90,7 @@ export function makeStage({
     ]),
   );
   const written = new Map<string, SmsView[]>();
+  const threads = chat === undefined ? undefined : makeChatThreads({ chat, clock });
   const caller = makeC2bCaller({ doorUrl: doors.c2bUrl, shortcode: paybill });
 
   function requireHousehold(number: string): Household {
@@ -146,6 +141,7 @@ export function makeStage({
       serviceCode: SERVICE_CODE,
       paybill,
       hearsSms: doors.smsUrl !== undefined,
+      hasChat: threads !== undefined,
     }),
     phone(number) {
       requireHousehold(number);
@@ -161,7 +157,7 @@ export function makeStage({
         account: reference,
         paybill,
       }));
-      return { messages, prompts };
+      return { messages, chat: threads?.thread(number) ?? [], prompts };
     },
     dial: (number, code) => requireHandset(number).dial(code),
     answer: (number, input) => requireHandset(number).answer(input),
@@ -178,6 +174,14 @@ export function makeStage({
       const earlier = written.get(number) ?? [];
       written.set(number, [...earlier, { id, direction: "out", with: sender, text, at }]);
       return { isDone: true, words: "Sent." };
+    },
+    async chat(number, said) {
+      requireHousehold(number);
+      return (await threads?.say(number, said)) ?? { isDone: false, words: "WhatsApp is not played here." };
+    },
+    readChat(number) {
+      requireHousehold(number);
+      threads?.read(number);
     },
     async pay(number, { account, amount }) {
       const { name } = requireHousehold(number);

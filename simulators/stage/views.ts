@@ -18,6 +18,8 @@ export interface StageView {
   readonly paybill: string;
   /** Whether there is a door for messages that customers write. */
   readonly hearsSms: boolean;
+  /** Whether WhatsApp is played here. */
+  readonly hasChat: boolean;
 }
 
 export interface ScreenView {
@@ -35,6 +37,28 @@ export interface SmsView {
   readonly at: string;
 }
 
+/** Something to press below a message of a chat. */
+export interface ChatButtonView {
+  readonly id: string;
+  readonly label: string;
+}
+
+export interface ChatMessageView {
+  readonly id: string;
+  readonly direction: "in" | "out";
+  readonly text: string;
+  /** ISO 8601. */
+  readonly at: string;
+  /**
+   * Of what the person wrote: `delivered` when the program's door took it. Of what came: how far the program was told that it
+   * has come.
+   */
+  readonly state: "accepted" | "sent" | "delivered" | "read";
+  readonly buttons: readonly ChatButtonView[];
+  /** What stands on the button that opens the choices, where they are a list; null where they lie below the message. */
+  readonly list: string | null;
+}
+
 /** A mobile-money prompt that waits for the PIN. */
 export interface PromptView {
   readonly id: string;
@@ -47,6 +71,8 @@ export interface PromptView {
 export interface PhoneView {
   /** Oldest first. */
   readonly messages: readonly SmsView[];
+  /** WhatsApp, oldest first. */
+  readonly chat: readonly ChatMessageView[];
   readonly prompts: readonly PromptView[];
 }
 

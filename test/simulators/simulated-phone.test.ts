@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { gzipSync } from "node:zlib";
@@ -7,61 +6,33 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runPhone } from "../../simulators/phone/terminal.ts";
 import { startSmsGateway, type SmsGatewaySimulator } from "../../simulators/sms-gateway/sms-gateway.ts";
-import { makeStage, type Stage } from "../../simulators/stage/stage.ts";
-import { signIn } from "../../simulators/village/client.ts";
-import { connectLamps, type LampsOnline } from "../../simulators/village/lamps-online.ts";
-import { settleVillage, type Village } from "../../simulators/village/village.ts";
-import { seedStaff } from "../../src/demo.ts";
+import type { Stage } from "../../simulators/stage/stage.ts";
 import { ConfigRefused } from "../../src/config.ts";
 import { openSimulator } from "../../src/simulator-rooms.ts";
-import { TEST_DARAJA_SECRET, TEST_SHORTCODE, TEST_USSD_SECRET, useApp } from "../support/app.ts";
+import { TEST_SHORTCODE, useApp } from "../support/app.ts";
+import { startTestStage, type TestStage } from "../support/stage.ts";
 
 const ASHA = "+254712000101";
 /** Has not called before: nothing is offered to go on with. */
 const OTIENO = "+254712000105";
-const PASSWORD = "a long enough password";
 const program = useApp();
 let folder = "";
 let sms: SmsGatewaySimulator;
-let lampsOnline: LampsOnline;
+let world: TestStage;
 let stage: Stage;
-let settle: () => Promise<Village>;
 
 beforeAll(async () => {
-  const { app, url, clock } = program.current;
-  folder = mkdtempSync(join(tmpdir(), "washa-phone-"));
   sms = await startSmsGateway();
-  await seedStaff(app, { email: "a@b.example", name: "A", role: "admin", area: null, password: PASSWORD });
-  const api = await signIn({ url: `${url}/graphql`, email: "a@b.example", password: PASSWORD });
-  const now = { now: () => clock.now().getTime() };
-  settle = () => settleVillage({ api, file: join(folder, "village.json"), clock: now });
-  const village = await settle();
-  // Nobody gave these lamps passwords: they stay off the air, and their keypads are the only way in.
-  const place = { host: "127.0.0.1", port: 9, isSecure: false };
-  lampsOnline = connectLamps({ lamps: [], passwords: new Map(), place, clock: now });
-  stage = makeStage({
-    village,
-    sms,
-    rail: undefined,
-    lampsOnline,
-    api,
-    clock,
-    paybill: TEST_SHORTCODE,
-    doors: {
-      ussdUrl: `${url}/ussd/africastalking/${TEST_USSD_SECRET}`,
-      c2bUrl: `${url}/rails/daraja/${TEST_DARAJA_SECRET}`,
-      smsUrl: undefined,
-    },
-  });
+  world = await startTestStage(program.current, { sms });
+  ({ stage, folder } = world);
   const page = "<!doctype html><title>A page</title>";
   writeFileSync(join(folder, "index.html"), page);
   writeFileSync(join(folder, "index.html.gz"), gzipSync(page));
-  openSimulator(app, { stage, pageFolder: folder });
+  openSimulator(program.current.app, { stage, pageFolder: folder });
 });
 afterAll(async () => {
-  await lampsOnline.stop();
+  await world.stop();
   await sms.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const api = (path: string): string => `${program.current.url}/simulator/api/${path}`;
@@ -87,7 +58,12 @@ async function lastToken(): Promise<string> {
 
 describe("somebody with a simulated phone", () => {
   test("is told who lives in the village, what to dial and where to pay", async () => {
-    expect(await look("stage")).toMatchObject({ serviceCode: "*384*123#", paybill: TEST_SHORTCODE, hearsSms: false });
+    expect(await look("stage")).toMatchObject({
+      serviceCode: "*384*123#",
+      paybill: TEST_SHORTCODE,
+      hearsSms: false,
+      hasChat: false,
+    });
     expect((await look("stage")) as object).toHaveProperty("people.0.phone", ASHA);
   });
 
@@ -124,7 +100,7 @@ describe("somebody with a simulated phone", () => {
     expect(hood.device.tokenCount).toBe(stage.lamp(serial).count);
     expect((await act(`lamps/${serial}/clock`, { hours: 73 })).answer).toMatchObject({ relayOn: false, led: "red" });
     // The next start of the demonstration finds the lamp where it was left, its own time included.
-    const [again] = (await settle()).households;
+    const [again] = (await world.settle()).households;
     expect([again?.lampClock.aheadMs, again?.lamp.face().relayOn]).toEqual([73 * 3_600_000, false]);
   });
 
@@ -134,8 +110,10 @@ describe("somebody with a simulated phone", () => {
     expect(await look(`phones/${ASHA}`)).toMatchObject({
       messages: [{ direction: "in", with: "WASHA", text: "Karibu" }],
       prompts: [],
+      chat: [],
     });
     expect((await act(`phones/${ASHA}/sms`, { text: "BALANCE" })).answer).toMatchObject({ isDone: false });
+    expect((await act(`phones/${ASHA}/chat`, { text: "BALANCE" })).answer).toMatchObject({ isDone: false });
   });
 
   test.each([
@@ -146,6 +124,10 @@ describe("somebody with a simulated phone", () => {
     [`phones/${ASHA}/call`, { dial: "" }, 400],
     [`phones/${ASHA}/call`, [], 400],
     [`phones/${ASHA}/payment`, { account: "PG-1", amount: "-5" }, 400],
+    ["phones/+254700000000/chat", { text: "MENU" }, 404],
+    ["phones/+254700000000/chat/read", {}, 404],
+    [`phones/${ASHA}/chat`, { text: "" }, 400],
+    [`phones/${ASHA}/chat`, { messageId: "X" }, 400],
     ["lamps/H60-100001/keys", { keys: "12a" }, 400],
     ["lamps/H60-100001/clock", { hours: -1 }, 400],
   ])("is refused kindly at %s with %j", async (path, body, status) => {

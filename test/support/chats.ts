@@ -36,12 +36,15 @@ export interface ChatPlace extends TestApp {
 }
 
 /** Gives the test file a program with simulated WhatsApp, Telegram and SMS around it. Read `.current` inside tests. */
-export function useChats({ roles = ["api"] as readonly ("api" | "worker")[] } = {}): { readonly current: ChatPlace } {
+export function useChats({ roles = ["api"] as readonly ("api" | "worker")[], tellsDelivery = false } = {}): {
+  readonly current: ChatPlace;
+} {
   let place: ChatPlace | undefined;
   let drop: (() => Promise<void>) | undefined;
   beforeAll(async () => {
     const chat = await startChatSimulator({
       program: () => place?.url ?? "",
+      tellsDelivery,
       now: () => place?.clock.now().getTime() ?? 0,
     });
     const sms = await startSmsGateway();

@@ -117,7 +117,9 @@ describe("the doors", () => {
     const state = async (): Promise<unknown> =>
       (await db().execute(sql`select state, failure from messaging.messages where provider_id = ${sent}`))[0];
     const news = async (status: string, code?: number): Promise<void> =>
-      void (await place.current.deliver(wa().reports([{ id: sent, status, ...(code === undefined ? {} : { code }) }])));
+      void (await place.current.deliver(
+        wa().reports(home.digits, [{ id: sent, status, ...(code === undefined ? {} : { code }) }]),
+      ));
     await news("read");
     expect(await state()).toMatchObject({ state: "delivered" });
     await news("delivered");

@@ -1,6 +1,8 @@
+import type { Outcome } from "../../simulators/stage/outcome.ts";
 import type { HoodView, LampView, PhoneView, ScreenView, StageView } from "../../simulators/stage/views.ts";
 
 export type {
+  ChatMessageView,
   HoodStep,
   HoodView,
   LampEventView,
@@ -13,11 +15,7 @@ export type {
   StageView,
 } from "../../simulators/stage/views.ts";
 
-/** What became of something a person did, in words to show. */
-export interface Outcome {
-  readonly isDone: boolean;
-  readonly words: string;
-}
+export type { Outcome } from "../../simulators/stage/outcome.ts";
 
 const BASE = "/simulator/api";
 const AWAY = "The demonstration does not answer. Start it with npm start; this page goes on by itself.";
@@ -52,6 +50,9 @@ export const api = {
   call: (phone: string, step: { dial: string } | { answer: string } | { hangUp: true }) =>
     act<ScreenView>(`${phonePath(phone)}/call`, step),
   writeSms: (phone: string, text: string) => act<Outcome>(`${phonePath(phone)}/sms`, { text }),
+  chat: (phone: string, said: { text: string } | { messageId: string; buttonId: string }) =>
+    act<Outcome>(`${phonePath(phone)}/chat`, said),
+  readChat: (phone: string) => act<PhoneView>(`${phonePath(phone)}/chat/read`, {}),
   pay: (phone: string, payment: { account: string; amount: string }) =>
     act<Outcome>(`${phonePath(phone)}/payment`, payment),
   decide: (phone: string, promptId: string, decision: { pin: string } | { refuses: true }) =>

@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState, type SubmitEvent } from "react";
+import { useState } from "react";
 import { api, type LampView, type PersonView, type SmsView, type StageView } from "./api.ts";
+import { Compose } from "./compose.tsx";
 import { follow, type Live } from "./live.ts";
+import { Thread, Time } from "./thread.tsx";
 
-const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 /** Slow enough to be watched. */
 const KEY_MS = 130;
 /** Groups of digits that people read as one token: nine or more digits in all. */
@@ -20,38 +21,35 @@ export function Messages({
   messages: readonly SmsView[];
   lamp: Live<LampView>;
 }) {
-  const end = useRef<HTMLLIElement>(null);
-  const count = messages.length;
-  useEffect(() => {
-    end.current?.scrollIntoView({ block: "nearest" });
-  }, [count]);
   return (
     <div className="messages">
-      {count === 0 ? (
+      {messages.length === 0 ? (
         <p className="hint">No messages yet. Pay, and the token comes here.</p>
       ) : (
-        // A list that scrolls can be reached by keyboard.
-        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-        <ol aria-label="Messages" tabIndex={0}>
-          {messages.map((message, at) => (
-            <li key={message.id} className={message.direction} ref={at === count - 1 ? end : undefined}>
+        <Thread name="Messages" messages={messages}>
+          {(message) => (
+            <>
               <p lang={person.language}>{message.text}</p>
               <footer>
                 <span>{message.direction === "in" ? message.with : "You"}</span>
-                <time dateTime={message.at}>{TIME.format(new Date(message.at))}</time>
+                <Time at={message.at} />
                 {message.direction === "in" && <TypeTokens text={message.text} serial={person.serial} lamp={lamp} />}
               </footer>
-            </li>
-          ))}
-        </ol>
+            </>
+          )}
+        </Thread>
       )}
-      <Compose phone={person.phone} hearsSms={hearsSms} />
+      {hearsSms ? (
+        <Compose example="BALANCE" send={(text) => api.writeSms(person.phone, text)} />
+      ) : (
+        <p className="hint foot">Washa does not read messages to this number yet.</p>
+      )}
     </div>
   );
 }
 
 /** Types a message's tokens on the lamp, key by key, for whoever does not want to. */
-function TypeTokens({ text, serial, lamp }: { text: string; serial: string; lamp: Live<LampView> }) {
+export function TypeTokens({ text, serial, lamp }: { text: string; serial: string; lamp: Live<LampView> }) {
   const [isTyping, setTyping] = useState(false);
   const [words, setWords] = useState("Type it on the lamp");
   const tokens = tokensIn(text);
@@ -76,31 +74,4 @@ function TypeTokens({ text, serial, lamp }: { text: string; serial: string; lamp
 
 function tokensIn(text: string): readonly string[] {
   return [...text.matchAll(TOKEN)].map(([digits]) => digits.replaceAll(" ", "")).filter(({ length }) => length >= 9);
-}
-
-function Compose({ phone, hearsSms }: { phone: string; hearsSms: boolean }) {
-  const [text, setText] = useState("");
-  const [words, setWords] = useState("");
-  if (!hearsSms) return <p className="hint foot">Washa does not read messages to this number yet.</p>;
-  async function send(): Promise<void> {
-    const outcome = await api.writeSms(phone, text);
-    setWords(outcome.isDone ? "" : outcome.words);
-    if (outcome.isDone) setText("");
-  }
-  const submit = (event: SubmitEvent): void => {
-    event.preventDefault();
-    follow(send(), setWords);
-  };
-  return (
-    <form className="compose" onSubmit={submit}>
-      <label>
-        <span className="unseen">Message to Washa</span>
-        <input value={text} placeholder="BALANCE" maxLength={480} onChange={({ target }) => setText(target.value)} />
-      </label>
-      <button type="submit" disabled={text.trim() === ""}>
-        Send
-      </button>
-      <p role="status">{words}</p>
-    </form>
-  );
 }

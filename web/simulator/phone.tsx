@@ -1,5 +1,6 @@
 import { useCallback, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
-import { api, type LampView, type PersonView, type PhoneView, type SmsView, type StageView } from "./api.ts";
+import { api, type LampView, type PersonView, type PhoneView, type StageView } from "./api.ts";
+import { Chat, unreadIn } from "./chat.tsx";
 import { Dialler } from "./dialler.tsx";
 import { useLive, type Live } from "./live.ts";
 import { Messages } from "./messages.tsx";
@@ -8,7 +9,7 @@ import { Prompt } from "./prompt.tsx";
 
 const PHONE_EVERY_MS = 700;
 
-type Place = "dial" | "messages" | "money";
+type Place = "dial" | "messages" | "chat" | "money";
 
 /** A person's phone: dialling, messages, mobile money, and the prompts that come over everything else. */
 export function Phone({ stage, person, lamp }: { stage: StageView; person: PersonView; lamp: Live<LampView> }) {
@@ -17,6 +18,7 @@ export function Phone({ stage, person, lamp }: { stage: StageView; person: Perso
   const live = useLive(look, PHONE_EVERY_MS);
   const [place, setPlace] = useState<Place>("dial");
   const unread = useUnread(live.value, place === "messages");
+  const chat = live.value?.chat ?? [];
   const [prompt] = live.value?.prompts ?? [];
   const part = useRef<HTMLElement>(null);
   const takeBack = (): void => {
@@ -29,6 +31,11 @@ export function Phone({ stage, person, lamp }: { stage: StageView; person: Perso
       name: "Messages",
       badge: unread,
       room: <Messages stage={stage} person={person} messages={live.value?.messages ?? []} lamp={lamp} />,
+    },
+    chat: {
+      name: "Chat",
+      badge: place === "chat" ? 0 : unreadIn(chat),
+      room: <Chat stage={stage} person={person} messages={chat} lamp={lamp} live={live} isOpen={place === "chat"} />,
     },
     money: { name: "Money", badge: 0, room: <Money stage={stage} person={person} /> },
   };
@@ -114,27 +121,40 @@ function Tabs({
   );
 }
 
-const received = (view: PhoneView | undefined): readonly SmsView[] =>
-  (view?.messages ?? []).filter(({ direction }) => direction === "in");
+const received = <Message extends { readonly direction: "in" | "out" }>(messages: readonly Message[] = []) =>
+  messages.filter(({ direction }) => direction === "in");
 
 /** How many messages came since the inbox was last looked at. What was there when the page opened is old. */
 function useUnread(view: PhoneView | undefined, isReading: boolean): number {
   const [read, setRead] = useState<number>();
-  const count = received(view).length;
+  const count = received(view?.messages).length;
   const isKnown = view !== undefined;
   if (isKnown && (isReading || read === undefined) && read !== count) setRead(count);
   return read === undefined || isReading ? 0 : Math.max(0, count - read);
 }
 
-/** Says new messages and prompts aloud to whoever listens instead of looking. */
+/** Says new messages aloud to whoever listens instead of looking. */
 function NewsForListeners({ view }: { view: PhoneView | undefined }) {
-  const last = received(view).at(-1);
-  const [oldest, setOldest] = useState<string>();
-  if (view !== undefined && oldest === undefined) setOldest(last?.id ?? "none");
-  const isNews = last !== undefined && last.id !== oldest;
+  const sms = useNews(view === undefined ? undefined : received(view.messages));
+  const chat = useNews(view === undefined ? undefined : received(view.chat));
   return (
-    <p className="unseen" role="status">
-      {isNews ? `New message from ${last.with}: ${last.text}` : ""}
-    </p>
+    <>
+      <p className="unseen" role="status">
+        {sms === undefined ? "" : `New message from ${sms.with}: ${sms.text}`}
+      </p>
+      <p className="unseen" role="status">
+        {chat === undefined ? "" : `New in the chat: ${chat.text}`}
+      </p>
+    </>
   );
+}
+
+/** The last message, where it was not there already when the page opened. */
+function useNews<Message extends { readonly id: string }>(
+  messages: readonly Message[] | undefined,
+): Message | undefined {
+  const last = messages?.at(-1);
+  const [oldest, setOldest] = useState<string>();
+  if (messages !== undefined && oldest === undefined) setOldest(last?.id ?? "none");
+  return last !== undefined && oldest !== undefined && last.id !== oldest ? last : undefined;
 }
