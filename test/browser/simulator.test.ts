@@ -119,6 +119,49 @@ describe.skipIf(!hasChromium)("a newcomer at /simulator", () => {
     expect(troubles()).toEqual([]);
   });
 
+  test("writes on WhatsApp, opens a list, presses a button, and says STOP", async () => {
+    const { page } = await open({ phone: "+254712000105", size: "desktop", scheme: "light" });
+    const { phone } = partsOf(page);
+    await phone.getByRole("tab", { name: "Chat" }).click();
+    await phone.getByText("Nobody has written yet.").waitFor();
+    await keepPicture(page, "10-chat-empty");
+    const chat = chatOf(phone);
+    await write(phone, "MENU");
+    await chat.getByText("Menu", { exact: true }).click();
+    await keepPicture(page, "11-chat-list");
+    await chat.getByRole("button", { name: "Pay", exact: true }).click();
+    const asked = chat.getByRole("listitem").filter({ hasText: "Type the amount" });
+    await asked.getByText("read").waitFor();
+    await asked.getByRole("button", { name: "Back" }).click();
+    await chat.getByText("Menu", { exact: true }).nth(1).waitFor();
+    await write(phone, "BALANCE");
+    await chat.getByText(/^PG-\d+: /).waitFor();
+    await write(phone, "STOP");
+    await chat.getByText("You get no more reminders").waitFor();
+    await keepPicture(page, "12-chat-stopped");
+    expect(troubles()).toEqual([]);
+  });
+
+  test("does the same with the keyboard alone, in French", async () => {
+    const { page } = await open({ phone: "+254712000104", size: "desktop", scheme: "dark" });
+    const { phone } = partsOf(page);
+    await tabTo(page, phone.getByRole("tab", { selected: true }));
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await tabTo(page, phone.getByLabel("Message to Washa"));
+    await page.keyboard.type("MENU");
+    await page.keyboard.press("Enter");
+    const chat = chatOf(phone);
+    const list = chat.getByText("Menu", { exact: true });
+    await list.waitFor();
+    await tabTo(page, list, "Shift+Tab");
+    await page.keyboard.press("Enter");
+    await tabTo(page, chat.getByRole("button", { name: "Payer", exact: true }));
+    await page.keyboard.press("Enter");
+    await chat.getByText("Tapez le montant").waitFor();
+    expect(troubles()).toEqual([]);
+  });
+
   test.each([
     { size: "desktop", scheme: "light" },
     { size: "desktop", scheme: "dark" },
@@ -129,7 +172,7 @@ describe.skipIf(!hasChromium)("a newcomer at /simulator", () => {
     const { phone, lamp, hood } = partsOf(page);
     await hood.getByRole("heading", { name: "Device" }).waitFor();
     await phone.getByRole("button", { name: "Call" }).click();
-    await phone.getByText("Welcome Asha Mwende").waitFor();
+    await phone.getByRole("status", { name: "Screen" }).getByText("Welcome Asha Mwende").waitFor();
     expect(await seriousFindings(page)).toEqual([]);
     await keepPicture(page, `7-${size}-${scheme}-dial`);
     await phone.getByRole("tab", { name: "Messages" }).click();
@@ -137,6 +180,12 @@ describe.skipIf(!hasChromium)("a newcomer at /simulator", () => {
     await hood.getByText("The provider's bytes").click();
     expect(await seriousFindings(page)).toEqual([]);
     await keepPicture(page, `7-${size}-${scheme}-messages`);
+    await phone.getByRole("tab", { name: "Chat" }).click();
+    await write(phone, "MENU");
+    await chatOf(phone).getByText("Menu", { exact: true }).last().click();
+    await chatOf(phone).getByRole("button", { name: "Pay", exact: true }).last().waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+    await keepPicture(page, `7-${size}-${scheme}-chat`);
     await phone.getByRole("tab", { name: "Money" }).click();
     await phone.getByLabel("Account number").fill("PG-1000");
     await phone.getByRole("button", { name: "Pay KES 150" }).click();
@@ -194,10 +243,20 @@ async function answer(phone: Locator, digits: string): Promise<void> {
   await phone.getByRole("button", { name: "Send" }).click();
 }
 
-async function tabTo(page: Page, wanted: Locator): Promise<void> {
+const chatOf = (phone: Locator): Locator => phone.getByRole("list", { name: "Chat" });
+
+/** Writes in the tab that is open, and waits until the program's door has it. */
+async function write(phone: Locator, text: string): Promise<void> {
+  const field = phone.getByLabel("Message to Washa").filter({ visible: true });
+  await field.fill(text);
+  await field.press("Enter");
+  await phone.getByRole("listitem").filter({ hasText: text }).filter({ hasText: "delivered" }).last().waitFor();
+}
+
+async function tabTo(page: Page, wanted: Locator, key: "Tab" | "Shift+Tab" = "Tab"): Promise<void> {
   for (let tabs = 0; tabs < TABS_MAX; tabs++) {
     if ((await wanted.and(page.locator(":focus")).count()) > 0) return;
-    await page.keyboard.press("Tab");
+    await page.keyboard.press(key);
   }
   throw new Error("The keyboard does not get there.");
 }
