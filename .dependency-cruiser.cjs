@@ -36,7 +36,7 @@ const rooms = Object.keys(arrows);
 const foundation = ["platform", "kernel"];
 
 /** The only files that may reach past a face: they put the house together. */
-const composition = "^src/(app|modules|main|demo|demo-rail|announcement|[a-z]+-rooms|[a-z]+-command)[.]ts$";
+const composition = "^src/(app|modules|main|demo|demo-rail|demo-chat|announcement|[a-z]+-rooms|[a-z]+-command)[.]ts$";
 
 /** Effects live in files whose name says so: `.store`, `.http`, `.jobs`, `.mqtt`. */
 const acting = "[.](store|http|jobs|mqtt)[.]ts$";
@@ -59,7 +59,7 @@ const unknownRoom = {
   path: "^src/",
   pathNot: [
     `^src/(${[...rooms, ...foundation].join("|")})/`,
-    "^src/(app|modules|main|demo|demo-rail|announcement|config|config-values|variables|[a-z]+-rooms|[a-z]+-command)[.]ts$",
+    "^src/(app|modules|main|demo|demo-rail|demo-chat|announcement|config|config-values|variables|[a-z]+-rooms|[a-z]+-command)[.]ts$",
   ],
 };
 
