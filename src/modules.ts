@@ -77,6 +77,7 @@ import {
 import { agentRoom, readingsRoom, simSwapRoom, ticketRoom } from "./talk-rooms.ts";
 import {
   makeChats,
+  makeInbox,
   makePins,
   makeSessionEnds,
   makeTalk,
@@ -84,6 +85,7 @@ import {
   makeTalkSeal,
   makeTickets,
   type Chats,
+  type Inbox,
   type Pins,
   type SessionEnds,
   type SimSwaps,
@@ -120,6 +122,7 @@ export interface Modules {
   readonly simSwaps: SimSwaps;
   readonly tickets: Tickets;
   readonly chats: Chats;
+  readonly inbox: Inbox;
   readonly sessionEnds: SessionEnds;
   readonly talkFigures: TalkFigureQueries;
   readonly fleet: Fleet;
@@ -271,6 +274,7 @@ export function makeModules({
     tickets: makeTickets({ clock, makeId, tellTicket }),
     talk: makeTalk(dialogue),
     chats: makeChats({ ...dialogue, messaging }),
+    inbox: makeInbox({ ...dialogue, messaging }),
     sessionEnds: makeSessionEnds({ db, clock }),
     talkFigures: makeTalkFigures({ db }),
     payouts,

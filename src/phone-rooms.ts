@@ -117,6 +117,7 @@ export async function startPhoneJobs({
     database,
     clock,
     zone: config.zone,
+    heardKeptDays: config.messages.heardKeptDays,
     onAbandoned: countAbandoned(registry),
     onFault: (error) => log.warn({ error }, "Conversations that are over were not looked after; it is tried again."),
   });

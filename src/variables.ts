@@ -65,6 +65,8 @@ export const VARIABLES: Readonly<Record<string, string>> = {
     "Channels for what we start ourselves, the preferred first, such as whatsapp,telegram,sms: a chat is taken where the person began one (sms).",
   WASHA_WHATSAPP_TEXTS:
     "Messages that WhatsApp approved as templates, as OURS=THEIRS separated by commas, such as token_received=payment_1; see docs/messages.md. Others go by SMS a day after the person last wrote.",
+  WASHA_HEARD_KEPT_DAYS:
+    "Days that messages of customers are kept (180); what is for a person stays until its conversation was closed so long ago.",
   WASHA_QUIET_HOURS:
     "When reminders and campaigns rest, by the clock of the person's country (21:00-07:00). Payments are told at any time.",
   WASHA_REMINDERS_FROM: "From when on in the day reminders leave (09:00).",

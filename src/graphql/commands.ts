@@ -1,7 +1,9 @@
 import { actorOf, maySee, type AuditEntry, type Staff } from "../access/access.ts";
+import type { Id } from "../kernel/ids.ts";
 import { NotFound } from "../kernel/refusal.ts";
-import type { Tx } from "../platform/database.ts";
+import type { Db, Tx } from "../platform/database.ts";
 import { once, type Json } from "../platform/idempotency.ts";
+import { parseId } from "./builder.ts";
 import { requireActor, type GraphqlContext } from "./context.ts";
 
 /** What a mutation is given to act with, all in one transaction. */
@@ -34,6 +36,41 @@ export function actOnce<Outcome extends Json>(
       work(command),
     ),
   );
+}
+
+/** Acts once on a thing that the person may see, with its audit row; answers how it stands then. */
+export async function actOnVisible<Kind extends string, Thing extends { readonly area: string }>(
+  context: GraphqlContext,
+  {
+    what,
+    mutation,
+    action,
+    key,
+    input,
+    find,
+    detailOf,
+  }: {
+    /** How people call it, and the audit too. */
+    what: string;
+    mutation: string;
+    action: string;
+    key: string;
+    input: { readonly id: string };
+    find: (db: Db | Tx, id: Id<Kind>) => Promise<Thing | undefined>;
+    detailOf: (thing: Thing) => Json;
+  },
+  work: (command: Command, id: Id<Kind>) => Promise<unknown>,
+): Promise<Thing> {
+  const id = parseId<Kind>(input.id, what);
+  await actOnce(context, { mutation, key, input }, async (command) => {
+    const seen = requireVisible(command.staff, await find(command.tx, id), what);
+    await work(command, id);
+    await command.audit({ action, subjectKind: what, subjectId: id, detail: detailOf(seen) });
+    return { id };
+  });
+  const found = await find(context.db, id);
+  if (found === undefined) throw new Error(`The ${what} ${id} was worked on and is missing.`);
+  return found;
 }
 
 function commandOf(context: GraphqlContext, staff: Staff, tx: Tx): Command {

@@ -29,7 +29,7 @@ import type {
   RollupQueries,
   SeriesQueries,
 } from "../telemetry/telemetry.ts";
-import type { Pins, TalkFigureQueries, Tickets } from "../ussd/ussd.ts";
+import type { Inbox, Pins, TalkFigureQueries, Tickets } from "../ussd/ussd.ts";
 import type { Feeds } from "./feeds.ts";
 
 /** The faces that resolvers call; `app.ts` fills it. */
@@ -64,6 +64,7 @@ export interface Services {
   readonly batteryCommands: BatteryCommands;
   readonly pins: Pick<Pins, "forget">;
   readonly tickets: Tickets;
+  readonly inbox: Inbox;
 }
 
 /** What every resolver is given. There is no transaction in it: a mutation opens its own. */

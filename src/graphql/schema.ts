@@ -17,6 +17,7 @@ import { defineDeviceCredentials } from "./device-credentials.ts";
 import { defineDeviceLife } from "./device-life.ts";
 import { defineDevices } from "./devices.ts";
 import { defineFleet } from "./fleet.ts";
+import { defineInbox } from "./inbox.ts";
 import { defineMessages } from "./messages.ts";
 import { definePayments } from "./payments.ts";
 import { definePlans } from "./plans.ts";
@@ -42,6 +43,7 @@ export function buildSchema(): GraphQLSchema {
   defineContracts(builder);
   defineContractCommands(builder);
   defineTickets(builder);
+  defineInbox(builder);
   defineDesk(builder);
   defineRails(builder, { currency });
   defineCash(builder, { currency });

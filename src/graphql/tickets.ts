@@ -1,7 +1,7 @@
 import { sightOf } from "../access/access.ts";
 import type { Ticket, TicketNote } from "../ussd/ussd.ts";
-import { pageArguments, parseId, type Builder } from "./builder.ts";
-import { actOnce, requireVisible, type Command } from "./commands.ts";
+import { pageArguments, type Builder } from "./builder.ts";
+import { actOnVisible, type Command } from "./commands.ts";
 import { cursorId, parsePage, toConnection } from "./connections.ts";
 import { requireActor, type GraphqlContext } from "./context.ts";
 
@@ -90,7 +90,7 @@ export function defineTickets(builder: Builder): void {
         description,
         args: { id: t.arg.id({ required: true }), idempotencyKey: t.arg.string({ required: true }) },
         resolve: (_root, { idempotencyKey: key, ...input }, context) =>
-          workOn(context, { mutation: name, action, key, input }, ({ tx, actor: by }, { id }) => {
+          workOn(context, { mutation: name, action, key, input }, ({ tx, actor: by }, id) => {
             const { tickets } = context.services;
             return name === "takeTicket" ? tickets.take(tx, { id, by }) : tickets.settle(tx, { id, by });
           }),
@@ -107,28 +107,18 @@ export function defineTickets(builder: Builder): void {
         idempotencyKey: t.arg.string({ required: true }),
       },
       resolve: (_root, { idempotencyKey: key, ...input }, context) =>
-        workOn(context, { mutation: "noteTicket", action: "ticket.note", key, input }, ({ tx, actor: by }, { id }) =>
+        workOn(context, { mutation: "noteTicket", action: "ticket.note", key, input }, ({ tx, actor: by }, id) =>
           context.services.tickets.note(tx, { id, note: input.note, by }),
         ),
     }),
   );
 }
 
-async function workOn(
+function workOn(
   context: GraphqlContext,
-  { mutation, action, key, input }: { mutation: string; action: string; key: string; input: { readonly id: string } },
-  work: (command: Command, ticket: Ticket) => Promise<Ticket>,
+  act: { mutation: string; action: string; key: string; input: { readonly id: string } },
+  work: (command: Command, id: Ticket["id"]) => Promise<Ticket>,
 ): Promise<Ticket> {
-  const { tickets } = context.services;
-  const id = parseId<"Wish">(input.id, "ticket");
-  await actOnce(context, { mutation, key, input }, async (command) => {
-    const { tx, staff, audit } = command;
-    const seen = requireVisible(staff, await tickets.find(tx, id), "ticket");
-    const { number } = await work(command, seen);
-    await audit({ action, subjectKind: "ticket", subjectId: id, detail: { number } });
-    return { id };
-  });
-  const found = await tickets.find(context.db, id);
-  if (found === undefined) throw new Error(`Ticket ${id} was worked on and is missing.`);
-  return found;
+  const { find } = context.services.tickets;
+  return actOnVisible(context, { ...act, what: "ticket", find, detailOf: ({ number }) => ({ number }) }, work);
 }

@@ -7,7 +7,12 @@ import { isTemplate, TEMPLATE_VALUES } from "./texts.ts";
 const WINDOW_MS = DAY_MS;
 
 export function isWindowOpen(heardAt: Date | undefined, now: Date): boolean {
-  return heardAt !== undefined && now.getTime() - heardAt.getTime() < WINDOW_MS;
+  return windowEnd(heardAt) > now;
+}
+
+/** Long past for whoever never wrote. */
+export function windowEnd(heardAt: Date | undefined): Date {
+  return new Date(heardAt === undefined ? 0 : heardAt.getTime() + WINDOW_MS);
 }
 
 /** Texts that WhatsApp has approved: its name for a template of ours. They are approved in all our complete languages. */

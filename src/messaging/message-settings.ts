@@ -21,6 +21,8 @@ export interface MessageSettings {
   /** Ways for what we start ourselves, the preferred first; SMS is always the last. */
   readonly channels: readonly MessageChannel[];
   readonly approvedTexts: ApprovedTexts;
+  /** For so many days we keep what people wrote, and when they last did. */
+  readonly heardKeptDays: number;
 }
 
 export const USUAL_SETTINGS: MessageSettings = {
@@ -32,6 +34,7 @@ export const USUAL_SETTINGS: MessageSettings = {
   partPrice: undefined,
   channels: ["sms"],
   approvedTexts: new Map(),
+  heardKeptDays: 180,
 };
 
 /** Reads one variable, or answers the fallback where it is not set or cannot be used (which is noted). */
@@ -54,6 +57,7 @@ export function parseMessageSettings(attempt: Attempt): MessageSettings {
     }),
     channels: attempt("WASHA_MESSAGE_CHANNELS", usual.channels, parseChannelOrder),
     approvedTexts: attempt("WASHA_WHATSAPP_TEXTS", usual.approvedTexts, parseApproved),
+    heardKeptDays: attempt("WASHA_HEARD_KEPT_DAYS", usual.heardKeptDays, parseKeptDays),
   };
 }
 
@@ -65,6 +69,12 @@ function parsePrice(text: string): Cost {
 
 function parseTimes(text: string): number {
   if (!/^\d{1,2}$/.test(text)) throw new Error("a whole number from 0 to 99 is needed.");
+  return Number(text);
+}
+
+/** Never as short as WhatsApp's day, within which an answer must still find it. */
+function parseKeptDays(text: string): number {
+  if (!/^\d{1,4}$/.test(text) || Number(text) < 7) throw new Error("a whole number from 7 to 9999 is needed.");
   return Number(text);
 }
 

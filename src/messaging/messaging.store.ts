@@ -273,11 +273,27 @@ export async function listMessages(
         filter.receiptId === undefined ? undefined : eq(messages.receiptId, filter.receiptId),
         filter.toPhone === undefined ? undefined : eq(messages.toPhone, filter.toPhone),
         filter.state === undefined ? undefined : eq(messages.state, filter.state),
+        filter.chat === undefined ? undefined : ofChat(filter.chat),
         after === undefined ? undefined : lt(messages.id, after),
       ),
     )
     .orderBy(desc(messages.id))
     .limit(first);
+}
+
+function ofChat({ channel, address, keys }: NonNullable<MessageFilter["chat"]>) {
+  return or(
+    and(eq(messages.channel, channel), eq(sql`coalesce(${messages.address}, ${messages.toPhone})`, address)),
+    inArray(
+      messages.key,
+      keys.flatMap((key) => [key, fallbackKey(key)]),
+    ),
+  );
+}
+
+/** Names what goes by SMS for a message of another channel. */
+export function fallbackKey(key: string): string {
+  return `${key}:sms`;
 }
 
 /** Messages that should have left long ago and that nobody is trying to send at this moment. Oldest first. */

@@ -1,9 +1,9 @@
 import type { MakeId, MessageId } from "../kernel/ids.ts";
-import { MINUTE_MS, addDays, localDateOf, type Clock } from "../kernel/time.ts";
+import { DAY_MS, MINUTE_MS, addDays, localDateOf, type Clock } from "../kernel/time.ts";
 import type { Db, Tx } from "../platform/database.ts";
 import { releaseEvents } from "../platform/outbox.ts";
 import { makeCampaigns, type Audience, type Campaigns } from "./campaigns.commands.ts";
-import { chooseAddress, type Ways } from "./channel-choice.ts";
+import { chooseAddress, windowEnd, type Ways } from "./channel-choice.ts";
 import type { Cost } from "./costs.ts";
 import type { DeliveryReport, DeliveryState } from "./delivery.ts";
 import { findFigures, type FigureLine } from "./figures.queries.ts";
@@ -14,7 +14,7 @@ import * as store from "./messaging.store.ts";
 import type { Language } from "../kernel/language.ts";
 import { makeSending, type SendOutcome } from "./sending.commands.ts";
 import { categoryOf, type Category, type Template } from "./texts.ts";
-import { windowsOf } from "./ways.store.ts";
+import { forgetWindows, heardAt, windowsOf } from "./ways.store.ts";
 import { appendJobs, messageEventKey, plainRow, writeMessages } from "./writing.store.ts";
 
 export { parseSegment, type Segment } from "./segment.ts";
@@ -66,6 +66,8 @@ export interface NewReply {
   readonly buttons: readonly Button[];
   /** Shows the button by which a person tells their own number; its label is that of the first button. */
   readonly asksContact?: boolean;
+  /** Whose consent lets it follow by SMS where the chat loses it; without, it stays there. */
+  readonly customerId?: string | undefined;
 }
 
 export interface Message {
@@ -110,6 +112,8 @@ export interface MessageFilter {
   readonly receiptId?: string;
   readonly toPhone?: string;
   readonly state?: DeliveryState;
+  /** What went to one chat, and the messages of these keys with what followed them by SMS. Give the phone with it. */
+  readonly chat?: { readonly channel: MessageChannel; readonly address: string; readonly keys: readonly string[] };
 }
 
 /** What messaging asks of the house before it writes to somebody who does not wait for it. */
@@ -149,6 +153,8 @@ export interface Messaging {
     reader: store.Reader,
     page: { filter?: MessageFilter; first: number; after?: MessageId },
   ): Promise<{ messages: Message[]; hasMore: boolean }>;
+  /** Until when a chat takes free text; undefined where it always does. Long past for whoever never wrote. */
+  freeTextUntil(db: Db | Tx, chat: { channel: MessageChannel; address: string }): Promise<Date | undefined>;
   /** For a metric: reports of messages that nobody here sent. */
   countUnknownReports(reader: store.Reader): Promise<number>;
   /** Messages written from an instant until before another, by day of the operator's zone, state, template, channel and category. */
@@ -255,11 +261,17 @@ export function makeMessaging(deps: MessagingDeps): Messaging {
       const found = await store.listMessages(reader, { filter, first: limit + 1, after });
       return { messages: found.slice(0, limit), hasMore: found.length > limit };
     },
+    async freeTextUntil(reader, { channel, address }) {
+      return channel === "whatsapp" ? windowEnd(await heardAt(reader, channel, address)) : undefined;
+    },
     countUnknownReports: store.countUnknownReports,
     figures: (reader, span) => findFigures(reader, { ...span, zone: manners.zone }),
     costToday: (reader) => spendingOf(reader, localDateOf(clock.now(), manners.zone)),
     takeUntoldCaps: () => takeUntoldCaps(db, clock.now()),
-    forgetOld: () => forgetTurns(db, addDays(localDateOf(clock.now(), manners.zone), -TURNS_KEPT_DAYS)),
+    async forgetOld() {
+      await forgetTurns(db, addDays(localDateOf(clock.now(), manners.zone), -TURNS_KEPT_DAYS));
+      await forgetWindows(db, new Date(clock.now().getTime() - settings.heardKeptDays * DAY_MS));
+    },
     campaigns: makeCampaigns({ ...deps, settings, addressesOf }),
   };
 }

@@ -155,9 +155,18 @@ export function makeSending({
     if (reserved !== undefined) await addSpending(tx, { ...reserved, amount: `-${reserved.amount}` });
   }
 
-  /** What did not arrive by a chat goes by SMS, once: its key names what it stands for. An answer in a chat stays there. */
+  /**
+   * What did not arrive by a chat goes by SMS, once: its key names what it stands for. An answer in a chat stays there, unless it is
+   * a person's to a customer who agrees to messages.
+   */
   async function fallBack(tx: Tx, message: Message): Promise<void> {
-    if (message.channel === "sms" || message.category === "reply" || !message.toPhone.startsWith("+")) return;
+    const { channel, category, customerId, toPhone } = message;
+    if (channel === "sms" || !toPhone.startsWith("+")) return;
+    if (category === "reply") {
+      if (customerId === null) return;
+      const agreed = (await manners.consents(tx, [customerId])).get(customerId);
+      if (agreed?.service !== true) return;
+    }
     await writeMessages(tx, [fallbackRow(message, makeId())], clock.now());
   }
 

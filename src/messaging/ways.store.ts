@@ -17,3 +17,8 @@ export async function windowsOf(
 export async function heardAt(db: Db | Tx, channel: MessageChannel, address: string): Promise<Date | undefined> {
   return (await windowsOf(db, channel, [address])).get(address);
 }
+
+/** Forgets windows that shut long ago: on WhatsApp, whoever comes back begins anew. */
+export async function forgetWindows(db: Db | Tx, before: Date): Promise<void> {
+  await db.execute(sql`delete from messaging.windows where heard_at < ${before.toISOString()}::timestamptz`);
+}

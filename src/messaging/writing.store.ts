@@ -2,7 +2,7 @@ import type { MessageId } from "../kernel/ids.ts";
 import type { Tx } from "../platform/database.ts";
 import { appendEvents, type OutboxEvent } from "../platform/outbox.ts";
 import type { Message } from "./messaging.ts";
-import { insertMessages, type MessageJob, type NewRow } from "./messaging.store.ts";
+import { fallbackKey, insertMessages, type MessageJob, type NewRow } from "./messaging.store.ts";
 
 /** The outbox topic whose jobs are `{ messageId }`. */
 export const MESSAGE_TOPIC = "messaging.send";
@@ -58,7 +58,7 @@ export function fallbackRow(message: Message, id: MessageId): NewRow {
   const { toPhone, language, template, values, category } = message;
   return {
     ...plainRow(id),
-    key: `${message.key}:sms`,
+    key: fallbackKey(message.key),
     toPhone,
     language,
     template,

@@ -1,6 +1,6 @@
 import { LANGUAGES, type Language } from "../kernel/language.ts";
 import type { E164 } from "../customers/customers.ts";
-import { HOUR_MS, MINUTE_MS } from "../kernel/time.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../kernel/time.ts";
 import type { Messaging, NewReply } from "../messaging/messaging.ts";
 import type { Db, Tx } from "../platform/database.ts";
 import { appendEvents, releaseEvents } from "../platform/outbox.ts";
@@ -15,6 +15,7 @@ import { makeConverse, type Standing } from "./converse.commands.ts";
 import { countOnce } from "./counts.store.ts";
 import { ways } from "./dialogue/dialogue.ts";
 import { line } from "./dialogue/moves.ts";
+import { findExpected, openConversation, type Expected } from "./inbox.store.ts";
 import type { TalkSeal } from "./sessions/sealing.ts";
 import { lockSession, saveSession, type SessionKey, type StoredSession } from "./sessions/sessions.store.ts";
 import type { SimSwaps } from "./sim-swap.commands.ts";
@@ -49,6 +50,8 @@ const IDLE_MS = 30 * MINUTE_MS;
 const MESSAGES_AN_HOUR = 100;
 /** A message that fails as often is laid before a person. */
 const ATTEMPTS_MAX = 5;
+/** Whoever writes so soon after a conversation was closed goes on with it. */
+const REMEMBERED_MS = 7 * DAY_MS;
 /** This many messages in a row that we did not understand are for a person. */
 const MISSES_MAX = 2;
 /** Jobs come within seconds; one this late was lost. */
@@ -81,8 +84,19 @@ export function makeChats({ db, seal, messaging, ...deps }: ChatsDeps): Chats {
     const message = await store.oldestWaiting(tx, key);
     if (message === undefined) return false;
     const turn: Turn = { key, chat, message, now };
-    await store.recordAnswered(tx, message.id, { ...(await answerOne(tx, turn)), now });
+    const answered = await answerOne(tx, turn);
+    await store.recordAnswered(tx, message.id, { ...answered, now });
+    if (answered.isForPerson) await layBeforePerson(tx, turn, answered.phone);
     return true;
+  }
+
+  async function layBeforePerson(tx: Tx, { message }: Turn, phone: E164 | undefined): Promise<void> {
+    const [owner = null] = phone === undefined ? [] : await customers.findByPhone(tx, phone);
+    await openConversation(tx, { id: deps.makeId<"Conversation">(), heardId: message.id, owner });
+  }
+
+  function expectedOf(tx: Tx, { key, now }: Turn, phone: E164): Promise<Expected> {
+    return findExpected(tx, key, { phone, closedSince: new Date(now.getTime() - REMEMBERED_MS) });
   }
 
   async function answerOne(tx: Tx, turn: Turn): Promise<Answered> {
@@ -126,10 +140,9 @@ export function makeChats({ db, seal, messaging, ...deps }: ChatsDeps): Chats {
       await setMessages(tx, phone, { isService: false, isMarketing: false });
       await store.saveMisses(tx, key, 0);
       await tell(tx, turn, { phone, id: "chat.stopped", language });
-      return { phone, isForPerson: await store.awaitsPerson(tx, phone), isSecret: false };
+      return { phone, isForPerson: (await expectedOf(tx, turn, phone)).isAwaited, isSecret: false };
     }
     if (understood.kind === "start") await setMessages(tx, phone, { isService: true });
-    const awaits = await store.awaitsPerson(tx, phone);
     const standing =
       understood.kind === "said"
         ? await converse.goOn(tx, begun, {
@@ -138,12 +151,17 @@ export function makeChats({ db, seal, messaging, ...deps }: ChatsDeps): Chats {
             through: key.channel === "sms" ? "sms" : "chat",
           })
         : begun;
+    // Looked up after the step: whoever asked for a person just now is heard by one.
+    const expected = await expectedOf(tx, turn, phone);
     const isMissed = understood.kind === "unclear" || noteOf(standing).length > 0;
     const misses = isMissed ? chat.misses + 1 : understood.kind === "stale" ? chat.misses : 0;
     await store.saveMisses(tx, key, misses);
-    const isForPerson = awaits || misses >= MISSES_MAX || (understood.kind === "unclear" && understood.isForPerson);
+    const isForPerson =
+      expected.isAwaited ||
+      misses >= MISSES_MAX ||
+      (understood.kind === "unclear" && (understood.isForPerson || expected.isKnown));
     // A person who is being talked to is not interrupted by a machine that understands nothing.
-    if (!(awaits && understood.kind === "unclear")) {
+    if (!(expected.isAwaited && understood.kind === "unclear")) {
       const said = [...notes, ...notesOn(understood, { message, isForPerson, isNew: live === undefined })];
       await show(tx, turn, { sessionKey, stored, live, begun, standing, notes: said });
     }
@@ -308,7 +326,10 @@ export function makeChats({ db, seal, messaging, ...deps }: ChatsDeps): Chats {
       try {
         while (await deps.simSwaps.askingFirst(() => db.transaction((tx) => answerOldest(tx, key))));
       } catch (error) {
-        await db.transaction((tx) => store.recordFailure(tx, key, { attemptsMax: ATTEMPTS_MAX, now: clock.now() }));
+        const conversationId = deps.makeId<"Conversation">();
+        await db.transaction((tx) =>
+          store.recordFailure(tx, key, { attemptsMax: ATTEMPTS_MAX, conversationId, now: clock.now() }),
+        );
         throw error;
       }
       return "answered";

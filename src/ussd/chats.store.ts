@@ -3,7 +3,9 @@ import { sql } from "drizzle-orm";
 import type { E164 } from "../customers/customers.ts";
 import type { MessageChannel } from "../messaging/messaging.ts";
 import { column, type Db, type Tx } from "../platform/database.ts";
+import type { Id } from "../kernel/ids.ts";
 import type { HeardMessage } from "./channels/heard.ts";
+import { openConversation } from "./inbox.store.ts";
 
 /** A chat of a channel. */
 export interface ChatKey {
@@ -153,14 +155,6 @@ export async function suggestLanguage(
     on conflict (phone) do nothing`);
 }
 
-/** Whether somebody asked for a call and has not had it: what they write now is for a person. */
-export async function awaitsPerson(tx: Tx, phone: E164): Promise<boolean> {
-  const [row] = await tx.execute(
-    sql`select 1 from ussd.wishes where phone = ${phone} and kind = 'call' and state <> 'done' limit 1`,
-  );
-  return row !== undefined;
-}
-
 /**
  * Counts that the oldest waiting message of a chat could not be answered; the `attemptsMax`-th time it is laid before a person
  * and holds up nobody any more. Answers whether it was laid aside.
@@ -168,16 +162,18 @@ export async function awaitsPerson(tx: Tx, phone: E164): Promise<boolean> {
 export async function recordFailure(
   tx: Tx,
   key: ChatKey,
-  { attemptsMax, now }: { attemptsMax: number; now: Date },
+  { attemptsMax, conversationId, now }: { attemptsMax: number; conversationId: Id<"Conversation">; now: Date },
 ): Promise<boolean> {
-  await lockChat(tx, key, now);
+  const { phone } = await lockChat(tx, key, now);
   const message = await oldestWaiting(tx, key);
   if (message === undefined) return false;
   const [row] = await tx.execute<{ attempts: number }>(
     sql`update ussd.heard set attempts = attempts + 1 where id = ${message.id}::bigint returning attempts`,
   );
   if ((row?.attempts ?? 0) < attemptsMax) return false;
-  await recordAnswered(tx, message.id, { phone: undefined, isForPerson: true, isSecret: false, now });
+  await recordAnswered(tx, message.id, { phone, isForPerson: true, isSecret: false, now });
+  // Nobody is looked up: that may be what failed.
+  await openConversation(tx, { id: conversationId, heardId: message.id, owner: undefined });
   return true;
 }
 

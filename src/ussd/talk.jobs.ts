@@ -2,6 +2,7 @@ import { DAY_MS, type Clock } from "../kernel/time.ts";
 import type { Database, Tx } from "../platform/database.ts";
 import { forgetCounts } from "./counts.store.ts";
 import { countEnded } from "./figures.store.ts";
+import { forgetHeard } from "./inbox.store.ts";
 import { abandonExpired, forgetEnded } from "./sessions/sessions.store.ts";
 
 /** What is done with conversations when they are over; any number of processes may do it. */
@@ -23,6 +24,7 @@ export function makeTalkSweep({
   database,
   clock,
   zone,
+  heardKeptDays,
   onAbandoned = () => undefined,
   onFault = () => undefined,
 }: {
@@ -30,6 +32,8 @@ export function makeTalkSweep({
   clock: Clock;
   /** Whose days the figures are told by. */
   zone: string;
+  /** How long messages of people are kept, in days. */
+  heardKeptDays: number;
   onAbandoned?: (sessions: number) => void;
   onFault?: (error: unknown) => void;
 }): TalkSweep {
@@ -54,6 +58,8 @@ export function makeTalkSweep({
     await inBatches((tx) => countEnded(tx, { now, zone, limit: BATCH_MAX }));
     const before = new Date(now.getTime() - SESSIONS_KEPT_MS);
     await inBatches((tx) => forgetEnded(tx, { before, limit: BATCH_MAX }));
+    const heardBefore = new Date(now.getTime() - heardKeptDays * DAY_MS);
+    await inBatches((tx) => forgetHeard(tx, { before: heardBefore, limit: BATCH_MAX }));
     await database.db.transaction((tx) => forgetCounts(tx, new Date(now.getTime() - COUNTS_KEPT_MS)));
   }
 

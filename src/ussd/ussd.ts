@@ -1,6 +1,14 @@
 /** Talking with customers: one dialogue, whatever they hold in their hand. */
 export { makeChats, type Chats } from "./chats.commands.ts";
 export { telegramChatsOf } from "./chats.store.ts";
+export {
+  makeInbox,
+  WindowShut,
+  type Conversation,
+  type ConversationMessage,
+  type ConversationState,
+  type Inbox,
+} from "./inbox.commands.ts";
 export { makePins, type PinOwner, type Pins } from "./pins.commands.ts";
 export { makeSimSwapClient } from "./sim-swap.client.ts";
 export { makeSimSwaps, type SimSwaps } from "./sim-swap.commands.ts";

@@ -48,7 +48,7 @@ import {
   makeRollupQueries,
   makeSeriesQueries,
 } from "../../src/telemetry/telemetry.ts";
-import { makePins, makeTickets } from "../../src/ussd/ussd.ts";
+import { makeInbox, makePins, makeTickets } from "../../src/ussd/ussd.ts";
 import { makeFakeGateway } from "../messaging/fake-gateway.ts";
 import { strangers } from "../messaging/strangers.ts";
 import { useDatabase } from "../support/database.ts";
@@ -108,6 +108,14 @@ function makeServices(database: Database, clock: Clock, news: News[]): Services 
     onFailed: () => Promise.resolve(),
   });
   const statements = makeStatements({ db, clock, makeId, ledger, storeArrivals, spoolFolder: tmpdir() });
+  const messaging = makeMessaging({
+    db,
+    clock,
+    makeId,
+    gateways: { sms: makeFakeGateway().gateway },
+    ...strangers,
+    audience: campaignAudience({ clock, customers, creditOf: () => credit }),
+  });
   return {
     access,
     customers,
@@ -147,14 +155,8 @@ function makeServices(database: Database, clock: Clock, news: News[]): Services 
     statements,
     statementImports: makeStatementImports({ statements, clock, makeId }),
     credit,
-    messaging: makeMessaging({
-      db,
-      clock,
-      makeId,
-      gateways: { sms: makeFakeGateway().gateway },
-      ...strangers,
-      audience: campaignAudience({ clock, customers, creditOf: () => credit }),
-    }),
+    messaging,
+    inbox: makeInbox({ clock, makeId, language: "en", customers, messaging }),
     cash: makeAgentCash({
       ledger,
       clock,

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { beforeAll, expect, test } from "vitest";
 import { useApp } from "../support/app.ts";
+import { makeColleague, REFUSAL, type Colleague } from "../support/staff.ts";
 import { makeHousehold } from "../support/village.ts";
 import { makeDialler } from "../ussd/dial.ts";
 
@@ -9,43 +10,17 @@ const program = useApp();
 const dial = makeDialler(program);
 const app = () => program.current.app;
 const db = () => app().database.db;
-const PASSWORD = "seven quiet lamps";
-const REFUSAL = "__typename ... on Refusal { code message }";
-
-type Role = "admin" | "operations" | "agent";
-type Data = Readonly<Record<string, never>>;
-
-/** Somebody who works here and is signed in, asking over HTTP. */
-async function person(role: Role, area: string | null = null) {
-  const { access } = app();
-  const email = `${randomUUID()}@example.org`;
-  const passwordHash = await access.hashPassword(PASSWORD);
-  const staff = await db().transaction((tx) =>
-    access.createStaff(tx, { email, name: role, role, area, language: "en", passwordHash, actor: "system:test" }),
-  );
-  const { token } = await access.login({ email, password: PASSWORD, sourceAddress: "192.0.2.1" });
-  const ask = async (query: string, variables: object = {}) => {
-    const response = await fetch(`${program.current.url}/graphql`, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body: JSON.stringify({ query, variables }),
-    });
-    return (await response.json()) as { data: Data; errors?: readonly { extensions: { code: string } }[] };
-  };
-  return { staff, ask };
-}
-
-const people: Partial<Record<"admin" | "office" | "kitui" | "gulu", Awaited<ReturnType<typeof person>>>> = {};
+const people: Partial<Record<"admin" | "office" | "kitui" | "gulu", Colleague>> = {};
 const who = (name: keyof typeof people) => {
   const found = people[name];
   if (found === undefined) throw new Error("Nobody is signed in yet.");
   return found;
 };
 beforeAll(async () => {
-  people.admin = await person("admin");
-  people.office = await person("operations");
-  people.kitui = await person("agent", "kitui");
-  people.gulu = await person("agent", "gulu");
+  people.admin = await makeColleague(program.current, "admin");
+  people.office = await makeColleague(program.current, "operations");
+  people.kitui = await makeColleague(program.current, "agent", "kitui");
+  people.gulu = await makeColleague(program.current, "agent", "gulu");
 });
 
 const LIST = `query ($kind: TicketKind, $state: TicketState, $first: Int, $after: String) {
@@ -158,7 +133,7 @@ test("the list goes on page by page, newest first, each once", async () => {
 test("only an administrator gives a phone to an agent; who gets one chooses a PIN anew", async () => {
   const SET = `mutation ($id: ID!, $phone: String) {
     setStaffPhone(id: $id, phone: $phone) { ... on Staff { phone } ${REFUSAL} } }`;
-  const { staff } = await person("agent", "kitui");
+  const { staff } = await makeColleague(program.current, "agent", "kitui");
   expect((await who("office").ask(SET, { id: staff.id, phone: "0790123456" })).data["setStaffPhone"]).toMatchObject({
     code: "FORBIDDEN",
   });

@@ -96,7 +96,7 @@ function handsOn({ app, url }: TestApp, chat: ChatSimulator): Pick<ChatPlace, "d
       for (const { payload } of heard) await answerHeard(app.chats, { payload });
       // In the order in which they were written, as the relay hands them over.
       const waiting = await db.execute<{ payload: object }>(
-        sql`select payload from platform.outbox where topic = 'messaging.send' and key like 'message:heard:%' and relayed_at is null order by id`,
+        sql`select payload from platform.outbox where topic = 'messaging.send' and (key like 'message:heard:%' or key like 'message:inbox:%') and relayed_at is null order by id`,
       );
       for (const { payload } of waiting) await sendMessage(app.messaging, { payload });
       await db.execute(sql`update platform.outbox set relayed_at = now() where relayed_at is null`);

@@ -48,7 +48,7 @@ export async function liveEvening({
       if (turns === 25) clock.advance(QUIET_MS);
     }
     clock.advance(QUIET_MS);
-    await makeTalkSweep({ database: app.database, clock, zone: "Africa/Nairobi" }).once();
+    await makeTalkSweep({ database: app.database, clock, zone: "Africa/Nairobi", heardKeptDays: 180 }).once();
     return await gather(app, { callers, village, isOver: turns < TURNS_MAX });
   } finally {
     await app.stop();

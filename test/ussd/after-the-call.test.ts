@@ -34,7 +34,12 @@ function call(phoneNumber: string) {
 }
 
 const sweep = () =>
-  makeTalkSweep({ database: program.current.app.database, clock: program.current.clock, zone: "Africa/Nairobi" });
+  makeTalkSweep({
+    database: program.current.app.database,
+    clock: program.current.clock,
+    zone: "Africa/Nairobi",
+    heardKeptDays: 180,
+  });
 
 async function sessionRow(sessionId: string) {
   const [row] = await db().execute<{ outcome: string | null; gateway_status: string | null; duration_ms: number }>(

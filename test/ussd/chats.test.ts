@@ -169,7 +169,7 @@ describe("what cannot be understood", () => {
       true,
       false,
       false,
-      false,
+      true,
       true,
       true,
     ]);

@@ -1,0 +1,40 @@
+import { randomUUID } from "node:crypto";
+import type { Role, Staff } from "../../src/access/access.ts";
+import type { TestApp } from "./app.ts";
+
+export const REFUSAL = "__typename ... on Refusal { code message }";
+const PASSWORD = "seven quiet lamps";
+
+/** Somebody who works here and is signed in, asking over HTTP. */
+export interface Colleague {
+  readonly staff: Staff;
+  // A test reads whatever shape it asked for; the schema has checked it.
+  ask(
+    query: string,
+    variables?: object,
+  ): Promise<{
+    data: Readonly<Record<string, never>>;
+    errors?: readonly { extensions: { code: string } }[];
+  }>;
+}
+
+export async function makeColleague({ app, url }: TestApp, role: Role, area: string | null = null): Promise<Colleague> {
+  const { access } = app;
+  const email = `${randomUUID()}@example.org`;
+  const passwordHash = await access.hashPassword(PASSWORD);
+  const staff = await app.database.db.transaction((tx) =>
+    access.createStaff(tx, { email, name: role, role, area, language: "en", passwordHash, actor: "system:test" }),
+  );
+  const { token } = await access.login({ email, password: PASSWORD, sourceAddress: "192.0.2.1" });
+  return {
+    staff,
+    async ask(query, variables = {}) {
+      const response = await fetch(`${url}/graphql`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+        body: JSON.stringify({ query, variables }),
+      });
+      return (await response.json()) as Awaited<ReturnType<Colleague["ask"]>>;
+    },
+  };
+}
