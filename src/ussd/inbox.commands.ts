@@ -110,7 +110,9 @@ export function makeInbox({
       });
       const authors = new Map(replies.map(({ id: replyId, by }) => [replyKey(replyId), by]));
       const heard = await store.lastHeard(db, conversation, limit);
-      return [...heard.map((one) => heardWords(one, channel)), ...messages.map((one) => ourWords(one, authors))]
+      // Both newest first; of the same instant, what was written earlier stays before.
+      return [...messages.map((one) => ourWords(one, authors)), ...heard.map((one) => heardWords(one, channel))]
+        .toReversed()
         .toSorted((left, right) => left.at.getTime() - right.at.getTime())
         .slice(-limit);
     },

@@ -94,11 +94,16 @@ function handsOn({ app, url }: TestApp, chat: ChatSimulator): Pick<ChatPlace, "d
         sql`select payload from platform.outbox where topic = 'ussd.heard' and relayed_at is null order by id`,
       );
       for (const { payload } of heard) await answerHeard(app.chats, { payload });
-      // In the order in which they were written, as the relay hands them over.
-      const waiting = await db.execute<{ payload: object }>(
-        sql`select payload from platform.outbox where topic = 'messaging.send' and (key like 'message:heard:%' or key like 'message:inbox:%') and relayed_at is null order by id`,
-      );
-      for (const { payload } of waiting) await sendMessage(app.messaging, { payload });
+      // In the order in which they were written, as the relay hands them over; what was lost is followed by another.
+      for (;;) {
+        const waiting = await db.execute<{ payload: object }>(
+          sql`with due as (update platform.outbox set relayed_at = now() where topic = 'messaging.send'
+              and (key like 'message:heard:%' or key like 'message:inbox:%') and relayed_at is null returning id, payload)
+            select payload from due order by id`,
+        );
+        if (waiting.length === 0) break;
+        for (const { payload } of waiting) await sendMessage(app.messaging, { payload });
+      }
       await db.execute(sql`update platform.outbox set relayed_at = now() where relayed_at is null`);
     },
   };
