@@ -6,6 +6,7 @@ import { cursorId, cursorInstant, cursorNumber, parsePage, toConnection, type Pa
 import { requireActor, type GraphqlContext } from "./context.ts";
 
 const STATES = ["waiting", "answered", "closed"] as const satisfies readonly ConversationState[];
+const SEEN = "The conversation's heardAt as you saw it: refused when the person has written since.";
 const MESSAGES_DEFAULT = 20;
 const MESSAGES_MAX = 100;
 
@@ -117,13 +118,15 @@ export function defineInbox(builder: Builder): void {
       args: {
         id: t.arg.id({ required: true }),
         text: t.arg.string({ required: true }),
+        seenAt: t.arg({ type: "DateTime", description: SEEN }),
         idempotencyKey: t.arg.string({ required: true }),
       },
       resolve: (_root, { idempotencyKey: key, ...input }, context) =>
         workOn(
           context,
           { mutation: "replyToPerson", action: "conversation.reply", key, input },
-          ({ tx, actor: by }, id) => context.services.inbox.reply(tx, { id, text: input.text, by }),
+          ({ tx, actor: by }, id) =>
+            context.services.inbox.reply(tx, { id, text: input.text, by, seenAt: input.seenAt ?? undefined }),
         ),
     }),
   );
@@ -132,12 +135,16 @@ export function defineInbox(builder: Builder): void {
       type: conversation,
       errors: {},
       description: "Nobody needs to look at it until the person writes to a person again.",
-      args: { id: t.arg.id({ required: true }), idempotencyKey: t.arg.string({ required: true }) },
+      args: {
+        id: t.arg.id({ required: true }),
+        seenAt: t.arg({ type: "DateTime", description: SEEN }),
+        idempotencyKey: t.arg.string({ required: true }),
+      },
       resolve: (_root, { idempotencyKey: key, ...input }, context) =>
         workOn(
           context,
           { mutation: "closeConversation", action: "conversation.close", key, input },
-          ({ tx, actor: by }, id) => context.services.inbox.close(tx, { id, by }),
+          ({ tx, actor: by }, id) => context.services.inbox.close(tx, { id, by, seenAt: input.seenAt ?? undefined }),
         ),
     }),
   );

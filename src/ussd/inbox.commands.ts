@@ -40,6 +40,14 @@ export interface ConversationMessage {
   readonly by: string | undefined;
 }
 
+/** What somebody of us does about a conversation. */
+export interface InboxOrder {
+  readonly id: Id<"Conversation">;
+  readonly by: string;
+  /** The conversation's `heardAt` as they saw it: nothing is done when the person has written since. Undefined: done in any case. */
+  readonly seenAt?: Date | undefined;
+}
+
 /** People who wait for a person, and what they are told. */
 export interface Inbox {
   /** Whoever waits first, then those that are answered, then closed ones; of each the newest message last. */
@@ -55,11 +63,11 @@ export interface Inbox {
   freeTextUntil(db: Db | Tx, conversation: Conversation): Promise<Date | undefined>;
   /**
    * Answers on the same channel; where it takes no free text now, or loses the answer, by SMS to whoever agreed to messages. Throws
-   * `NotAllowedNow` for a closed conversation, `WindowShut`, and `InvalidInput` for a text without words or with too many.
+   * `NotAllowedNow` for a conversation that is closed or went on unseen, `WindowShut`, and `InvalidInput` for a text without words or with too many.
    */
-  reply(tx: Tx, order: { id: Id<"Conversation">; text: string; by: string }): Promise<void>;
-  /** Nobody needs to look at it until the person writes again. Closed twice is closed. */
-  close(tx: Tx, order: { id: Id<"Conversation">; by: string }): Promise<void>;
+  reply(tx: Tx, order: InboxOrder & { text: string }): Promise<void>;
+  /** Nobody needs to look at it until the person writes again. Closed twice is closed. Throws `NotAllowedNow` where it went on unseen. */
+  close(tx: Tx, order: InboxOrder): Promise<void>;
 }
 
 /** Three SMS at the most in the letters of a basic phone, and seven in others: what is longer is a matter for a call. */
@@ -79,9 +87,11 @@ export function makeInbox({
   customers: Pick<Customers, "find">;
   messaging: Pick<Messaging, "reply" | "list" | "freeTextUntil">;
 }): Inbox {
-  async function lock(tx: Tx, id: Id<"Conversation">): Promise<Conversation> {
+  async function lock(tx: Tx, { id, seenAt }: InboxOrder): Promise<Conversation> {
     const conversation = await store.findConversation(tx, id, { isLocked: true });
     if (conversation === undefined) throw new NotFound("conversation", "id");
+    if (seenAt !== undefined && conversation.heardAt > seenAt)
+      throw new NotAllowedNow("The person has written since. Read it first.");
     return conversation;
   }
 
@@ -116,9 +126,10 @@ export function makeInbox({
         .toSorted((left, right) => left.at.getTime() - right.at.getTime())
         .slice(-limit);
     },
-    async reply(tx, { id, text, by }) {
-      const words = parseWords(text);
-      const conversation = await lock(tx, id);
+    async reply(tx, order) {
+      const { id, by } = order;
+      const words = parseWords(order.text);
+      const conversation = await lock(tx, order);
       if (conversation.state === "closed")
         throw new NotAllowedNow("This conversation is closed. It opens again when the person writes.");
       const { customerId, phone } = conversation;
@@ -139,8 +150,9 @@ export function makeInbox({
         },
       ]);
     },
-    async close(tx, { id, by }) {
-      if ((await lock(tx, id)).state !== "closed") await store.closeConversation(tx, id, { by, at: clock.now() });
+    async close(tx, order) {
+      const { id, by } = order;
+      if ((await lock(tx, order)).state !== "closed") await store.closeConversation(tx, id, { by, at: clock.now() });
     },
   };
 }

@@ -30,15 +30,16 @@ const FIELDS = `id channel state phone area waitsSince heardAt freeTextUntil clo
 const LIST = `query ($state: ConversationState, $area: String, $first: Int, $after: String) {
   conversations(state: $state, area: $area, first: $first, after: $after) {
     edges { node { ${FIELDS} } } pageInfo { hasNextPage endCursor } } }`;
-const REPLY = `mutation ($id: ID!, $text: String!, $key: String!) {
-  replyToPerson(id: $id, text: $text, idempotencyKey: $key) { ... on Conversation { ${FIELDS} } ${REFUSAL} } }`;
-const CLOSE = `mutation ($id: ID!, $key: String!) {
-  closeConversation(id: $id, idempotencyKey: $key) { ... on Conversation { ${FIELDS} } ${REFUSAL} } }`;
+const REPLY = `mutation ($id: ID!, $text: String!, $seenAt: DateTime, $key: String!) {
+  replyToPerson(id: $id, text: $text, seenAt: $seenAt, idempotencyKey: $key) { ... on Conversation { ${FIELDS} } ${REFUSAL} } }`;
+const CLOSE = `mutation ($id: ID!, $seenAt: DateTime, $key: String!) {
+  closeConversation(id: $id, seenAt: $seenAt, idempotencyKey: $key) { ... on Conversation { ${FIELDS} } ${REFUSAL} } }`;
 
 interface Node {
   readonly id: string;
   readonly state: string;
   readonly phone: string | null;
+  readonly heardAt: string;
   readonly waitsSince: string | null;
   readonly freeTextUntil: string | null;
   readonly closedBy: string | null;
@@ -63,12 +64,15 @@ async function conversationOf(phone: string): Promise<Node> {
   if (found === undefined) throw new Error(`${phone} has no conversation.`);
   return found;
 }
-async function reply(name: keyof typeof people, variables: { id: string; text: string; key?: string }): Promise<Node> {
+async function reply(
+  name: keyof typeof people,
+  variables: { id: string; text: string; key?: string; seenAt?: string },
+): Promise<Node> {
   const { data } = await who(name).ask(REPLY, { key: randomUUID(), ...variables });
   return data["replyToPerson"] as unknown as Node;
 }
-async function close(name: keyof typeof people, id: string): Promise<Node> {
-  const { data } = await who(name).ask(CLOSE, { id, key: randomUUID() });
+async function close(name: keyof typeof people, id: string, seenAt?: string): Promise<Node> {
+  const { data } = await who(name).ask(CLOSE, { id, seenAt, key: randomUUID() });
   return data["closeConversation"] as unknown as Node;
 }
 
@@ -228,6 +232,19 @@ test("whoever asks for a person is in the inbox at once, with the words they ask
   expect(messages.filter(({ isForPerson }) => isForPerson)).toMatchObject([{ text: "about my panel" }]);
 });
 
+test("what the person wrote while somebody typed is not answered or closed unseen", async () => {
+  const { home, chatter, id } = await unheard("telegram");
+  const { heardAt: seenAt } = await conversationOf(home.phone);
+  await chatter.says("now there is a flame as well");
+  const late = { code: "NOT_ALLOWED_NOW", message: "The person has written since. Read it first." };
+  expect(await reply("office", { id, text: "Good to hear.", seenAt })).toMatchObject(late);
+  expect(await close("office", id, seenAt)).toMatchObject(late);
+  const { heardAt, state } = await conversationOf(home.phone);
+  expect(state).toBe("waiting");
+  expect(await reply("office", { id, text: "Leave the house.", seenAt: heardAt })).toMatchObject({ state: "answered" });
+  expect(await close("office", id, heardAt)).toMatchObject({ state: "closed" });
+});
+
 test("what a keyword answers opens nothing again, and a slip long after the end is the machine's", async () => {
   const { home, chatter, id } = await unheard("whatsapp");
   await close("office", id);
@@ -272,7 +289,7 @@ test("the list goes on page by page: whoever waits longest first, closed ones la
   await close("office", first.id);
   const all = await conversations("office", { first: 100 });
   const ranks = all.map(({ state }) => ["waiting", "answered", "closed"].indexOf(state));
-  expect(ranks).toEqual(ranks.toSorted());
+  expect(ranks).toEqual(ranks.toSorted((left, right) => left - right));
   expect(new Set(ranks).size).toBe(3);
   const seen: string[] = [];
   let after: string | null = null;

@@ -122,7 +122,10 @@ test("what the operator decides about messages comes from variables, and each mi
     quietHours: { from: "21:00", until: "07:00" },
     channels: ["sms"],
     remindersADay: 1,
+    heardKeptDays: 180,
   });
+  expect(read({ WASHA_HEARD_KEPT_DAYS: "30" }).heardKeptDays).toBe(30);
+  expect(() => read({ WASHA_HEARD_KEPT_DAYS: "1" })).toThrow("WASHA_HEARD_KEPT_DAYS");
   expect(read({ WASHA_MESSAGE_COST_CAP: "KES 5000", WASHA_SMS_PART_PRICE: "KES 0.80" })).toMatchObject({
     costCap: { amount: "5000", currency: "KES" },
     partPrice: { amount: "0.80", currency: "KES" },
