@@ -6,7 +6,7 @@ import type { Db, Tx } from "../platform/database.ts";
 import { appendEvents, releaseEvents } from "../platform/outbox.ts";
 import type { AsksDeps } from "./asks.commands.ts";
 import type { CallersDeps } from "./callers.queries.ts";
-import type { HeardMessage } from "./channels/heard.ts";
+import { mayHoldPin, type HeardMessage } from "./channels/heard.ts";
 import { renderChat } from "./channels/render-chat.ts";
 import { isStop, understand, type Understood } from "./channels/understand.ts";
 import { NO_HOPS } from "./channels/ussd-hop.ts";
@@ -381,9 +381,4 @@ function notesOn(
       // Whoever only greets us, in words of their own, is greeted.
       return isNew ? [line("chat.words")] : [line("chat.not_understood")];
   }
-}
-
-/** Four digits where nothing was asked for: perhaps a PIN that came too late. */
-function mayHoldPin(text: string): boolean {
-  return /^\D*\d{4}\D*$/.test(text);
 }

@@ -4,7 +4,7 @@ import type { E164 } from "../customers/customers.ts";
 import type { MessageChannel } from "../messaging/messaging.ts";
 import { column, type Db, type Tx } from "../platform/database.ts";
 import type { Id } from "../kernel/ids.ts";
-import type { HeardMessage } from "./channels/heard.ts";
+import { mayHoldPin, type HeardMessage } from "./channels/heard.ts";
 import { openConversation } from "./inbox.store.ts";
 
 /** A chat of a channel. */
@@ -171,7 +171,7 @@ export async function recordFailure(
     sql`update ussd.heard set attempts = attempts + 1 where id = ${message.id}::bigint returning attempts`,
   );
   if ((row?.attempts ?? 0) < attemptsMax) return false;
-  await recordAnswered(tx, message.id, { phone, isForPerson: true, isSecret: false, now });
+  await recordAnswered(tx, message.id, { phone, isForPerson: true, isSecret: mayHoldPin(message.text), now });
   // Nobody is looked up: that may be what failed.
   await openConversation(tx, { id: conversationId, heardId: message.id, owner: undefined });
   return true;

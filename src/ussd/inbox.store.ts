@@ -170,7 +170,7 @@ export interface HeardWords extends Pick<HeardMessage, "kind" | "text"> {
   readonly isForPerson: boolean;
 }
 
-/** The last messages of the person whose chat it is now, newest first. */
+/** The last messages of the person whose chat it is now, newest first. One that is not answered yet may hold a PIN: nobody reads it. */
 export async function lastHeard(
   db: Db | Tx,
   { channel, chat, phone }: Pick<Conversation, "channel" | "chat" | "phone">,
@@ -184,7 +184,7 @@ export async function lastHeard(
     for_person: boolean;
   }>(sql`
     select id::text as id, kind, text, heard_at, for_person from ussd.heard
-    where channel = ${channel} and chat = ${chat} and (phone is null or phone = ${phone ?? null})
+    where channel = ${channel} and chat = ${chat} and answered_at is not null and (phone is null or phone = ${phone ?? null})
     order by ussd.heard.id desc limit ${limit}`);
   return rows.map(({ id, kind, text, heard_at, for_person }) => ({
     id,

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { DAY_MS, HOUR_MS } from "../../src/kernel/time.ts";
+import { answerHeard } from "../../src/ussd/chats.jobs.ts";
 import { makeTalkSweep } from "../../src/ussd/talk.jobs.ts";
 import { heardIn, makeChatter, useChats, type ChatChannel, type Chatter } from "../support/chats.ts";
 import { makeColleague, REFUSAL, type Colleague } from "../support/staff.ts";
@@ -243,6 +244,27 @@ test("what the person wrote while somebody typed is not answered or closed unsee
   expect(state).toBe("waiting");
   expect(await reply("office", { id, text: "Leave the house.", seenAt: heardAt })).toMatchObject({ state: "answered" });
   expect(await close("office", id, heardAt)).toMatchObject({ state: "closed" });
+});
+
+test("a PIN is never read in it: not before it was looked at, and not when that failed", async () => {
+  const { home, chatter } = await unheard("whatsapp");
+  await place.current.deliver(place.current.chat.whatsapp.writes(chatter.address, "2580"));
+  const shown = async () => JSON.stringify((await conversationOf(home.phone)).messages);
+  expect(await shown()).not.toContain("2580");
+  const row = (await heardIn(place.current, home.phone)).at(-1);
+  const { customers } = app() as { customers: { findByPhone: unknown } };
+  const whole = customers.findByPhone;
+  customers.findByPhone = () => Promise.reject(new Error("a bug of ours"));
+  try {
+    for (let attempt = 0; attempt < 5; attempt++)
+      await expect(answerHeard(app().chats, { payload: { heardId: row?.id } })).rejects.toThrow("a bug");
+  } finally {
+    customers.findByPhone = whole;
+  }
+  const { messages, state } = await conversationOf(home.phone);
+  expect(state).toBe("waiting");
+  expect(messages.at(-1)).toMatchObject({ from: "person", kind: "text", text: null, isForPerson: true });
+  expect((await heardIn(place.current, home.phone)).at(-1)?.text).toBe("");
 });
 
 test("what a keyword answers opens nothing again, and a slip long after the end is the machine's", async () => {

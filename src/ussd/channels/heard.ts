@@ -32,6 +32,11 @@ export function keptText(text: string): string {
   return typable(text).slice(0, TEXT_CHARACTERS_MAX).toWellFormed();
 }
 
+/** Four digits where nothing was asked for: perhaps a PIN that came too late. */
+export function mayHoldPin(text: string): boolean {
+  return /^\D*\d{4}\D*$/.test(text);
+}
+
 /** Whether a channel's name for something may be kept as it is. */
 export function isKeepable(name: string): boolean {
   return name !== "" && name.length <= NAME_CHARACTERS_MAX && typable(name) === name;
