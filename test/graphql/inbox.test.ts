@@ -210,7 +210,9 @@ describe("an answer", () => {
     const sent = place.current.chat.shown(chatter.address).at(-1);
     const states: unknown[] = [];
     for (const status of ["sent", "delivered", "sent"]) {
-      await place.current.deliver(place.current.chat.whatsapp.reports([{ id: sent?.id ?? "", status }]));
+      await place.current.deliver(
+        place.current.chat.whatsapp.reports(chatter.address, [{ id: sent?.id ?? "", status }]),
+      );
       states.push((await conversationOf(home.phone)).messages.at(-1)?.["state"]);
     }
     expect(states).toEqual(["sent", "delivered", "delivered"]);
