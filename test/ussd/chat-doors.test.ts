@@ -120,13 +120,14 @@ describe("the doors", () => {
       void (await place.current.deliver(
         wa().reports(home.digits, [{ id: sent, status, ...(code === undefined ? {} : { code }) }]),
       ));
-    await news("read");
+    await news("delivered");
     expect(await state()).toMatchObject({ state: "delivered" });
+    await news("read");
     await news("delivered");
     await news("sent");
     await news("failed", 131_047);
     await news("deleted");
-    expect(await state()).toMatchObject({ state: "delivered" });
+    expect(await state()).toMatchObject({ state: "read" });
   });
 
   test("remember when somebody last wrote, which opens WhatsApp's day for free text", async () => {
@@ -196,7 +197,7 @@ describe("the samples of providers", () => {
 
     const news = hearWhatsapp(sample("whatsapp-status-out-of-order").request.body, reading);
     expect(news?.reports.map(({ providerId, status, failure }) => [providerId, status, failure])).toEqual([
-      ["wamid.OUT1", "Success", undefined],
+      ["wamid.OUT1", "Read", undefined],
       ["wamid.OUT1", "Success", undefined],
       ["wamid.OUT2", "Failed", "131047 Re-engagement message"],
     ]);

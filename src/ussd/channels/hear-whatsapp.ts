@@ -45,11 +45,11 @@ const STATUS = z.object({
   errors: z.array(z.object({ code: z.number(), title: z.string().default("") })).optional(),
 });
 
-/** WhatsApp's words in those of the one scale that messages move on. Who read a message has it. */
+/** WhatsApp's words in those of the one scale that messages move on. */
 const STATUSES: Readonly<Record<string, string>> = {
   sent: "Sent",
   delivered: "Success",
-  read: "Success",
+  read: "Read",
   failed: "Failed",
 };
 
