@@ -10,7 +10,8 @@ const { phoneId, whatsappToken, telegramToken } = SIMULATED_ACCOUNTS;
 
 async function open({ token }: { token?: string } = {}) {
   const simulator = await startChatSimulator({ program: () => "http://127.0.0.1:9" });
-  const httpOf = (baseUrl: string) => makeOutboundHttp({ baseUrl, clock: systemClock, timeoutMs: 250, retriesMax: 0 });
+  const httpOf = (baseUrl: string) =>
+    makeOutboundHttp({ baseUrl, clock: systemClock, timeoutMs: 1_000, retriesMax: 0 });
   return {
     simulator,
     whatsapp: makeWhatsappGateway({ http: httpOf(`${simulator.url}/v25.0`), phoneId, token: token ?? whatsappToken }),

@@ -5,7 +5,7 @@ import { startSmsGateway } from "../../simulators/sms-gateway/sms-gateway.ts";
 import { makeFakeGateway } from "./fake-gateway.ts";
 import { describeGateway } from "./gateway-contract.ts";
 
-const open = async ({ username = "acme", timeoutMs = 250, apiKey = "simulator" } = {}) => {
+const open = async ({ username = "acme", timeoutMs = 1_000, apiKey = "simulator" } = {}) => {
   const simulator = await startSmsGateway();
   const gateway = makeAfricasTalkingGateway({ username, apiKey, baseUrl: simulator.url, timeoutMs });
   return {
@@ -25,7 +25,10 @@ describe("Africa's Talking, against its simulator", () => {
   describeGateway(() => open());
 
   test("two services side by side never get each other's messages, even when one is the sandbox", async () => {
-    const [real, sandbox] = await Promise.all([open(), open({ username: "sandbox" })]);
+    const [real, sandbox] = await Promise.all([
+      open({ timeoutMs: 20_000 }),
+      open({ username: "sandbox", timeoutMs: 20_000 }),
+    ]);
     await Promise.all(
       Array.from({ length: 20 }, (_, at) =>
         (at % 2 === 0 ? real : sandbox).gateway.send({ to: "+254711000111", text: String(at) }),

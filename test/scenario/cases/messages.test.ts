@@ -18,7 +18,7 @@ test("case 25: the SMS went out, the record of it was lost", async () => {
   const { app, clock } = program.current;
   const { db } = app.database;
   // The program's own messaging, with less patience than it has in the world.
-  const settings = { username: "test", apiKey: "simulator", baseUrl: network.url, timeoutMs: 250 };
+  const settings = { username: "test", apiKey: "simulator", baseUrl: network.url, timeoutMs: 1_000 };
   const messaging = makeMessaging({
     db,
     clock,
