@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { readBody, startLocalServer } from "../local-server.ts";
 import { makeDeliveryNews, type DeliveryNews } from "./delivery-news.ts";
 import { makeTelegramFace, type TelegramFace } from "./telegram-face.ts";
 import { makeWhatsappFace, type WhatsappFace } from "./whatsapp-face.ts";
@@ -106,7 +106,6 @@ export async function startChatSimulator({
 }): Promise<ChatSimulator> {
   const messages: ShownMessage[] = [];
   const faults: ChatFault[] = [];
-  const sockets = new Set<Socket>();
   const faces = {
     whatsapp: makeWhatsappFace({ accounts, now, doorUrl: () => `${program()}/messaging/whatsapp`, sign }),
     telegram: makeTelegramFace({ accounts, now, doorUrl: () => `${program()}/messaging/telegram` }),
@@ -142,7 +141,7 @@ export async function startChatSimulator({
     if (request.method === "GET" && pathname === "/simulator/messages")
       return write(response, 200, shown(searchParams.get("to") ?? undefined));
     if (request.method !== "POST") return write(response, 404, { error: "not found" });
-    const body: unknown = JSON.parse(await readBody(request));
+    const body: unknown = JSON.parse(await readBody(request, BODY_BYTES_MAX));
     if (pathname === "/simulator/says") return write(response, 200, await post(personSays(body, faces)));
     const given = { path: pathname, authorization: request.headers.authorization, body };
     const fault = faults.shift();
@@ -153,19 +152,14 @@ export async function startChatSimulator({
     if (answer.shown?.channel === "whatsapp") news?.arrived(answer.shown);
   }
 
-  const server = createServer((request, response) => {
-    take(request, response).catch((error: unknown) => write(response, 400, { error: String(error) }));
-  });
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, "127.0.0.1", resolve);
+  const server = await startLocalServer({
+    port,
+    serve: (request, response) => {
+      take(request, response).catch((error: unknown) => write(response, 400, { error: String(error) }));
+    },
   });
   return {
-    url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    url: server.url,
     accounts,
     ...faces,
     post,
@@ -173,9 +167,7 @@ export async function startChatSimulator({
     news,
     failNext: (...next) => void faults.push(...next),
     async stop() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      for (const socket of sockets) socket.destroy();
-      await closed;
+      await server.stop();
       await news?.settled();
     },
   };
@@ -202,16 +194,4 @@ export function personSays(
 function write(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { "content-type": "application/json" });
   response.end(JSON.stringify(body));
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    const piece = chunk as Buffer;
-    bytes += piece.length;
-    if (bytes > BODY_BYTES_MAX) throw new Error("The body is too large.");
-    chunks.push(piece);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }

@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { readBody, startLocalServer } from "../local-server.ts";
 import type { Chance } from "./chance.ts";
 import type { Face, FaceReply, FaceRequest } from "./face.ts";
 import type { FaultBox } from "./faults.ts";
@@ -46,7 +46,6 @@ export async function startHttpFront({
   onTrouble: (trouble: unknown) => void;
 }): Promise<HttpFront> {
   const channels = new Map<string, { face: Face; faults: FaultBox; chance: Chance }>();
-  const sockets = new Set<Socket>();
   const timers = new Set<NodeJS.Timeout>();
   let givenUp = 0;
 
@@ -63,7 +62,7 @@ export async function startHttpFront({
   async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(incoming.url ?? "/", "http://simulator");
     const [, name = "", rest = "/"] = /^\/([^/]+)(\/.*)?$/.exec(url.pathname) ?? [];
-    const body = await readBody(incoming);
+    const body = await readBody(incoming, BODY_BYTES_MAX);
     const channel = channels.get(name);
     if (channel === undefined) return write(response, { status: 404, body: `There is no channel "${name}" here.` });
     const request = { method: incoming.method ?? "GET", path: rest, query: url.searchParams, body } as const;
@@ -101,37 +100,30 @@ export async function startHttpFront({
     });
   }
 
-  const server = createServer((incoming, response) => {
-    serve(incoming, response).catch((trouble: unknown) => {
-      // A caller who hangs up in the middle of a request is no trouble of ours.
-      if (incoming.destroyed && !incoming.complete) return;
-      onTrouble(trouble);
-      if (!response.headersSent) write(response, { status: 500, body: "The simulator has a bug." });
-    });
-  });
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, "127.0.0.1", resolve);
+  const server = await startLocalServer({
+    port,
+    serve: (incoming, response) => {
+      serve(incoming, response).catch((trouble: unknown) => {
+        // A caller who hangs up in the middle of a request is no trouble of ours.
+        if (incoming.destroyed && !incoming.complete) return;
+        onTrouble(trouble);
+        if (!response.headersSent) write(response, { status: 500, body: "The simulator has a bug." });
+      });
+    },
   });
 
   return {
-    url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    url: server.url,
     open: (channel, behind) => void channels.set(channel, behind),
     get openSockets() {
-      return sockets.size;
+      return server.openSockets;
     },
     get givenUp() {
       return givenUp;
     },
     async stop() {
       for (const timer of timers) clearTimeout(timer);
-      const closed = new Promise((resolve) => server.close(resolve));
-      for (const socket of sockets) socket.destroy();
-      await closed;
+      await server.stop();
     },
   };
 }
@@ -175,16 +167,4 @@ function writeHalf(response: ServerResponse, reply: FaceReply): void {
   response.writeHead(reply.status, headersOf(reply, text));
   const bytes = Buffer.from(text);
   response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy());
-}
-
-async function readBody(incoming: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of incoming) {
-    const piece = chunk as Buffer;
-    bytes += piece.length;
-    if (bytes > BODY_BYTES_MAX) throw new Error("The body is too large.");
-    chunks.push(piece);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }

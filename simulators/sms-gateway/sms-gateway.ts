@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { readBody, startLocalServer } from "../local-server.ts";
 import { makeReporter, type ReportPlan } from "./delivery-reports.ts";
 
 /** An SMS that the simulated network has taken. */
@@ -72,7 +72,6 @@ export async function startSmsGateway({
   const chance = makeChance(seed);
   const sent: SimulatedSms[] = [];
   const planned: SmsFault[] = [];
-  const sockets = new Set<Socket>();
   const reporter = makeReporter({ url: reportUrl, plan: reportPlan, chance });
   let requests = 0;
   let givenUp = 0;
@@ -98,7 +97,7 @@ export async function startSmsGateway({
 
   async function takeMessages(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requests++;
-    const form = new URLSearchParams(await readBody(request));
+    const form = new URLSearchParams(await readBody(request, BODY_BYTES_MAX));
     if (request.headers["apikey"] !== apiKey) return answer(response, 401, "The supplied authentication is invalid");
     const numbers = (form.get("to") ?? "").split(",").filter((number) => number !== "");
     if (!form.has("username") || !form.get("message") || numbers.length === 0) {
@@ -123,25 +122,20 @@ export async function startSmsGateway({
   const messages = (number?: string): readonly SimulatedSms[] =>
     number === undefined ? [...sent] : sent.filter(({ to }) => to === number);
 
-  const server = createServer((request, response) => {
-    const { pathname, searchParams } = new URL(request.url ?? "/", "http://simulator");
-    if (request.method === "POST" && pathname === "/version1/messaging") {
-      takeMessages(request, response).catch((error: unknown) => answer(response, 400, String(error)));
-    } else if (request.method === "GET" && pathname === "/simulator/messages") {
-      answer(response, 200, JSON.stringify(messages(searchParams.get("number") ?? undefined)));
-    } else answer(response, 404, "Not found");
-  });
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, "127.0.0.1", resolve);
+  const server = await startLocalServer({
+    port,
+    serve: (request, response) => {
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://simulator");
+      if (request.method === "POST" && pathname === "/version1/messaging") {
+        takeMessages(request, response).catch((error: unknown) => answer(response, 400, String(error)));
+      } else if (request.method === "GET" && pathname === "/simulator/messages") {
+        answer(response, 200, JSON.stringify(messages(searchParams.get("number") ?? undefined)));
+      } else answer(response, 404, "Not found");
+    },
   });
 
   return {
-    url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    url: server.url,
     messages,
     get requests() {
       return requests;
@@ -153,9 +147,7 @@ export async function startSmsGateway({
     reportTo: reporter.reportTo,
     reportsSettled: reporter.settled,
     async stop() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      for (const socket of sockets) socket.destroy();
-      await closed;
+      await server.stop();
       await reporter.stop();
     },
   };
@@ -166,16 +158,4 @@ function answer(response: ServerResponse, status: number, body: string): void {
     "content-type": body.startsWith("{") || body.startsWith("[") ? "application/json" : "text/plain",
   });
   response.end(body);
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    const piece = chunk as Buffer;
-    bytes += piece.length;
-    if (bytes > BODY_BYTES_MAX) throw new Error("The body is too large.");
-    chunks.push(piece);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }

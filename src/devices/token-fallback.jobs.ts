@@ -1,5 +1,6 @@
 import type { Clock } from "../kernel/time.ts";
 import type { Database, Tx } from "../platform/database.ts";
+import { makeRounds } from "../platform/rounds.ts";
 import { takeFallbacks } from "./commands.store.ts";
 
 export interface TokenFallback {
@@ -28,9 +29,6 @@ export function makeTokenFallback({
   tell(tx: Tx, causes: readonly string[]): Promise<void>;
   onFault?: (error: unknown) => void;
 }): TokenFallback {
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> | undefined;
-
   async function once(): Promise<number> {
     let taken = 0;
     for (;;) {
@@ -44,20 +42,5 @@ export function makeTokenFallback({
     }
   }
 
-  return {
-    once,
-    start() {
-      timer ??= setInterval(() => {
-        running ??= once()
-          .catch(onFault)
-          .finally(() => {
-            running = undefined;
-          });
-      }, SWEEP_MS);
-    },
-    async stop() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+  return { once, ...makeRounds({ everyMs: SWEEP_MS, round: once, onFault }) };
 }

@@ -1,5 +1,6 @@
 import { DAY_MS, type Clock } from "../kernel/time.ts";
 import type { Database, Tx } from "../platform/database.ts";
+import { makeRounds } from "../platform/rounds.ts";
 import { forgetCounts } from "./counts.store.ts";
 import { countEnded } from "./figures.store.ts";
 import { forgetHeard } from "./inbox.store.ts";
@@ -37,8 +38,6 @@ export function makeTalkSweep({
   onAbandoned?: (sessions: number) => void;
   onFault?: (error: unknown) => void;
 }): TalkSweep {
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> | undefined;
   let stopping = false;
 
   /** Each batch is a transaction of its own: a long one would hold up the hops of its sessions. */
@@ -63,21 +62,13 @@ export function makeTalkSweep({
     await database.db.transaction((tx) => forgetCounts(tx, new Date(now.getTime() - COUNTS_KEPT_MS)));
   }
 
+  const rounds = makeRounds({ everyMs: SWEEP_MS, round: once, onFault });
   return {
     once,
-    start() {
-      timer ??= setInterval(() => {
-        running ??= once()
-          .catch(onFault)
-          .finally(() => {
-            running = undefined;
-          });
-      }, SWEEP_MS);
-    },
+    start: rounds.start,
     async stop() {
       stopping = true;
-      clearInterval(timer);
-      await running;
+      await rounds.stop();
     },
   };
 }

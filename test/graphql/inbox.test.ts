@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DAY_MS, HOUR_MS } from "../../src/kernel/time.ts";
 import { answerHeard } from "../../src/ussd/chats.jobs.ts";
 import { makeTalkSweep } from "../../src/ussd/talk.jobs.ts";
 import { heardIn, makeChatter, useChats, type ChatChannel, type Chatter } from "../support/chats.ts";
-import { makeColleague, REFUSAL, type Colleague } from "../support/staff.ts";
+import { REFUSAL, useColleagues } from "../support/staff.ts";
 import { makeHousehold, type Household } from "../support/village.ts";
 
 const place = useChats();
@@ -13,18 +13,7 @@ const app = () => place.current.app;
 const db = () => app().database.db;
 const runJobs = () => place.current.runJobs();
 
-const people: Partial<Record<"admin" | "office" | "kitui" | "gulu", Colleague>> = {};
-const who = (name: keyof typeof people) => {
-  const found = people[name];
-  if (found === undefined) throw new Error("Nobody is signed in yet.");
-  return found;
-};
-beforeAll(async () => {
-  people.admin = await makeColleague(place.current, "admin");
-  people.office = await makeColleague(place.current, "operations");
-  people.kitui = await makeColleague(place.current, "agent", "kitui");
-  people.gulu = await makeColleague(place.current, "agent", "gulu");
-});
+const who = useColleagues(() => place.current);
 
 const FIELDS = `id channel state phone area waitsSince heardAt freeTextUntil closedBy customer { name }
   messages { from kind text channel state failure by isForPerson }`;
@@ -52,12 +41,12 @@ interface Page {
   readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string };
 }
 
-async function page(name: keyof typeof people, variables: object = {}): Promise<Page> {
+async function page(name: Parameters<typeof who>[0], variables: object = {}): Promise<Page> {
   const { data, errors } = await who(name).ask(LIST, { first: 50, ...variables });
   expect(errors).toBeUndefined();
   return data["conversations"] as unknown as Page;
 }
-async function conversations(name: keyof typeof people, variables: object = {}): Promise<readonly Node[]> {
+async function conversations(name: Parameters<typeof who>[0], variables: object = {}): Promise<readonly Node[]> {
   return (await page(name, variables)).edges.map(({ node }) => node);
 }
 async function conversationOf(phone: string): Promise<Node> {
@@ -66,13 +55,13 @@ async function conversationOf(phone: string): Promise<Node> {
   return found;
 }
 async function reply(
-  name: keyof typeof people,
+  name: Parameters<typeof who>[0],
   variables: { id: string; text: string; key?: string; seenAt?: string },
 ): Promise<Node> {
   const { data } = await who(name).ask(REPLY, { key: randomUUID(), ...variables });
   return data["replyToPerson"] as unknown as Node;
 }
-async function close(name: keyof typeof people, id: string, seenAt?: string): Promise<Node> {
+async function close(name: Parameters<typeof who>[0], id: string, seenAt?: string): Promise<Node> {
   const { data } = await who(name).ask(CLOSE, { id, seenAt, key: randomUUID() });
   return data["closeConversation"] as unknown as Node;
 }
@@ -286,7 +275,7 @@ test("agents see and answer those of their own area; strangers are the office's;
   const chatter = await makeChatter(place.current, "sms", stranger);
   await chatter.says("who are you people");
   await chatter.says("who are you people, tell me");
-  const phones = async (name: keyof typeof people, variables = {}) =>
+  const phones = async (name: Parameters<typeof who>[0], variables = {}) =>
     (await conversations(name, variables)).map(({ phone }) => phone);
   expect(await phones("office")).toEqual(expect.arrayContaining([home.phone, stranger]));
   expect(await phones("admin")).toContain(stranger);

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { useApp } from "../support/app.ts";
-import { makeColleague, REFUSAL, type Colleague } from "../support/staff.ts";
+import { makeColleague, REFUSAL, useColleagues } from "../support/staff.ts";
 import { makeHousehold } from "../support/village.ts";
 import { makeDialler } from "../ussd/dial.ts";
 
@@ -10,18 +10,7 @@ const program = useApp();
 const dial = makeDialler(program);
 const app = () => program.current.app;
 const db = () => app().database.db;
-const people: Partial<Record<"admin" | "office" | "kitui" | "gulu", Colleague>> = {};
-const who = (name: keyof typeof people) => {
-  const found = people[name];
-  if (found === undefined) throw new Error("Nobody is signed in yet.");
-  return found;
-};
-beforeAll(async () => {
-  people.admin = await makeColleague(program.current, "admin");
-  people.office = await makeColleague(program.current, "operations");
-  people.kitui = await makeColleague(program.current, "agent", "kitui");
-  people.gulu = await makeColleague(program.current, "agent", "gulu");
-});
+const who = useColleagues(() => program.current);
 
 const LIST = `query ($kind: TicketKind, $state: TicketState, $first: Int, $after: String) {
   tickets(kind: $kind, state: $state, first: $first, after: $after) {
@@ -37,7 +26,7 @@ interface Node {
   readonly number: string;
   readonly readings: string | null;
 }
-async function tickets(name: keyof typeof people, variables: object = {}): Promise<readonly Node[]> {
+async function tickets(name: Parameters<typeof who>[0], variables: object = {}): Promise<readonly Node[]> {
   const { data } = await who(name).ask(LIST, variables);
   const { edges } = data["tickets"] as unknown as { edges: readonly { node: Node }[] };
   return edges.map(({ node }) => node);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { beforeAll } from "vitest";
 import type { Role, Staff } from "../../src/access/access.ts";
 import type { TestApp } from "./app.ts";
 
@@ -43,5 +44,21 @@ export async function makeColleague(
       });
       return (await response.json()) as Awaited<ReturnType<Colleague["ask"]>>;
     },
+  };
+}
+
+/** Whoever may ask in a test: the office sees everything, the agents of Kitui and Gulu their own area. Call it while tests run. */
+export function useColleagues(place: () => TestApp): (name: "admin" | "office" | "kitui" | "gulu") => Colleague {
+  const people = new Map<string, Colleague>();
+  beforeAll(async () => {
+    people.set("admin", await makeColleague(place(), "admin"));
+    people.set("office", await makeColleague(place(), "operations"));
+    people.set("kitui", await makeColleague(place(), "agent", "kitui"));
+    people.set("gulu", await makeColleague(place(), "agent", "gulu"));
+  });
+  return (name) => {
+    const found = people.get(name);
+    if (found === undefined) throw new Error("Nobody is signed in yet.");
+    return found;
   };
 }

@@ -1,5 +1,6 @@
 import { DAY_MS, HOUR_MS, type Clock } from "../../kernel/time.ts";
 import type { Database, Tx } from "../../platform/database.ts";
+import { makeRounds } from "../../platform/rounds.ts";
 import * as store from "./battery.store.ts";
 import { liveWeek } from "./health.ts";
 import { takeUp } from "./knowledge.ts";
@@ -70,8 +71,6 @@ export function makeBatteryReckoning({
   readSamples?: SampleSource;
   onFault: (error: unknown) => void;
 }): BatteryReckoning {
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> | undefined;
   let stopping = false;
 
   const once = (): Promise<number> =>
@@ -103,27 +102,17 @@ export function makeBatteryReckoning({
     return total;
   }
 
-  function round(): void {
-    running ??= runDue()
-      .catch(onFault)
-      .finally(() => {
-        running = undefined;
-      });
-  }
-
+  const rounds = makeRounds({ everyMs: HOUR_MS, round: runDue, onFault, beginsAtOnce: true });
   return {
     once,
     runDue,
     start() {
       stopping = false;
-      round();
-      timer ??= setInterval(round, HOUR_MS);
+      rounds.start();
     },
     async stop() {
       stopping = true;
-      clearInterval(timer);
-      timer = undefined;
-      await running;
+      await rounds.stop();
     },
   };
 }

@@ -1,5 +1,6 @@
 import { addDays, DAY_MS, HOUR_MS, localDateOf, type Clock } from "../../kernel/time.ts";
 import { sqlStateOf, type Db } from "../../platform/database.ts";
+import { makeRounds } from "../../platform/rounds.ts";
 import { daysWithoutIndex, dropDaysBefore, ensureDays, forgetQuarantine, indexDay } from "./partitions.store.ts";
 
 export interface PartitionKeeper {
@@ -30,9 +31,6 @@ export function makePartitionKeeper({
   keptDays: number;
   onFault: (error: unknown) => void;
 }): PartitionKeeper {
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> | undefined;
-
   async function indexOver(before: ReturnType<typeof localDateOf>): Promise<number> {
     let indexed = 0;
     for (const day of await daysWithoutIndex(db, before)) {
@@ -68,23 +66,5 @@ export function makePartitionKeeper({
     return { made, indexed, dropped };
   }
 
-  function round(): void {
-    running ??= once()
-      .catch(onFault)
-      .finally(() => {
-        running = undefined;
-      });
-  }
-
-  return {
-    once,
-    start() {
-      round();
-      timer ??= setInterval(round, ROUND_MS);
-    },
-    async stop() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+  return { once, ...makeRounds({ everyMs: ROUND_MS, round: once, onFault, beginsAtOnce: true }) };
 }
