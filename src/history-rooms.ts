@@ -73,8 +73,11 @@ export function openHistoryRooms({
       told = undefined;
       copied.inc(rows);
     },
-    onFault: (error) =>
-      tellOnce(String(error), () => log.warn({ error }, "Readings wait for history; PostgreSQL keeps them.")),
+    onFault(error) {
+      // Each start begins so; an engine that does not come up is told as crashed or broken.
+      if (error instanceof HistoryAway && error.absence === "starting") return;
+      tellOnce(String(error), () => log.warn({ error }, "Readings wait for history; PostgreSQL keeps them."));
+    },
     onRefused: (refusal) => tellOnce(refusal.message, () => log.error({ code: refusal.code }, refusal.message)),
   });
   return {

@@ -2,21 +2,35 @@ import { Socket } from "node:net";
 import { Client, type Submittable } from "pg";
 import { encodeArray, encodeCopy, everyRow, type BinaryColumn } from "./binary-rows.ts";
 
-/** One connection that sends its batches in binary form, which postgres.js cannot. One statement at a time. */
+/** One connection that sends its batches in binary form, which postgres.js cannot. One of these at a time. */
 export interface BinaryConnection {
   /** A statement without parameters, or several. The rows are those of the last that gives any. */
   run(statement: string): Promise<readonly Record<string, unknown>[]>;
-  /** A statement whose parameters are columns, in their order; prepared once. Answers its rows and how many it touched. */
-  send(
-    statement: string,
-    columns: readonly BinaryColumn[],
-    order?: Uint32Array,
-  ): Promise<{ readonly rows: readonly Record<string, unknown>[]; readonly count: number }>;
-  /** Copies rows into a table's columns of the same names. */
-  copy(table: string, columns: readonly BinaryColumn[], order: Uint32Array): Promise<void>;
+  /** A statement whose parameters are columns, in their order; prepared once. Answers its rows. */
+  ask(statement: string, columns: readonly BinaryColumn[]): Promise<readonly Record<string, unknown>[]>;
+  /**
+   * Sends all statements at once and answers for each when the last is done: however many they are, the server is woken once and its
+   * answers are waited for once. Behind one that fails none is run, and its error is the one that rejects.
+   */
+  send(statements: readonly Statement[]): Promise<readonly Answer[]>;
   /** False once it broke; what ran on it has rejected. */
   isOpen(): boolean;
   close(): Promise<void>;
+}
+
+/** A statement of several; each text is prepared once. */
+export type Statement =
+  | { readonly text: string }
+  /** Its parameters are columns, in their order. */
+  | { readonly text: string; readonly columns: readonly BinaryColumn[]; readonly order?: Uint32Array }
+  /** Rows for a table's columns of the same names. */
+  | { readonly copyTo: string; readonly columns: readonly BinaryColumn[]; readonly order: Uint32Array };
+
+export interface Answer {
+  /** Rows that it touched. */
+  readonly count: number;
+  /** The first field of its last row. */
+  readonly value: string | undefined;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -64,32 +78,24 @@ export async function openBinaryConnection(url: string): Promise<BinaryConnectio
     await client.end();
     throw error;
   }
-  const names = new Map<string, string>();
-  const nameOf = (statement: string): string | undefined => {
-    const known = names.get(statement);
-    if (known !== undefined || names.size >= STATEMENTS_MAX) return known;
-    const name = `batch_${String(names.size)}`;
-    names.set(statement, name);
-    return name;
-  };
+  const asked = makeNames("asked");
+  const sent = makeNames("sent");
   return {
     async run(statement) {
       const result: unknown = await inTime(client.query(statement));
       const results = (Array.isArray(result) ? result : [result]) as { rows?: Record<string, unknown>[] }[];
       return results.findLast(({ rows }) => rows !== undefined && rows.length > 0)?.rows ?? [];
     },
-    async send(text, columns, order = everyRow(columns[0]?.values.length ?? 0)) {
+    async ask(text, columns) {
+      const order = everyRow(columns[0]?.values.length ?? 0);
       const values = columns.map((column) => encodeArray(column, order));
-      const name = nameOf(text);
-      const { rows, rowCount } = await inTime(
-        client.query<Record<string, unknown>>(name === undefined ? { text, values } : { name, text, values }),
+      const name = asked.nameOf(text);
+      const { rows } = await inTime(
+        client.query<Record<string, unknown>>(name === "" ? { text, values } : { name, text, values }),
       );
-      return { rows, count: rowCount ?? 0 };
+      return rows;
     },
-    copy(table, columns, order) {
-      const names = columns.map(({ name }) => name).join(", ");
-      return inTime(copyIn(client, `copy ${table} (${names}) from stdin (format binary)`, encodeCopy(columns, order)));
-    },
+    send: (statements) => inTime(sendAll(client, statements.map(encode), sent)),
     isOpen: () => isOpen,
     async close() {
       isOpen = false;
@@ -98,40 +104,117 @@ export async function openBinaryConnection(url: string): Promise<BinaryConnectio
   };
 }
 
-/** What `pg` calls while COPY runs. It has no COPY of its own, but hands a statement everything that one needs. */
-interface CopyStatement {
-  submit(connection: CopyConnection): void;
-  handleCopyInResponse(connection: CopyConnection): void;
-  handleCommandComplete(): void;
+/** Names of prepared statements. */
+interface Names {
+  /** "" for one that is not kept. */
+  nameOf(text: string): string;
+  /** Whether the server is known to have it under its name. */
+  readonly prepared: Set<string>;
+}
+
+function makeNames(prefix: string): Names {
+  const names = new Map<string, string>();
+  return {
+    nameOf(text) {
+      const known = names.get(text);
+      if (known !== undefined || names.size >= STATEMENTS_MAX) return known ?? "";
+      const name = `${prefix}_${String(names.size)}`;
+      names.set(text, name);
+      return name;
+    },
+    prepared: new Set(),
+  };
+}
+
+interface Encoded {
+  readonly text: string;
+  readonly values: readonly Buffer[];
+  readonly copied: Buffer | undefined;
+}
+
+function encode(statement: Statement): Encoded {
+  if ("copyTo" in statement) {
+    const { copyTo, columns, order } = statement;
+    const text = `copy ${copyTo} (${columns.map(({ name }) => name).join(", ")}) from stdin (format binary)`;
+    return { text, values: [], copied: encodeCopy(columns, order) };
+  }
+  if (!("columns" in statement)) return { text: statement.text, values: [], copied: undefined };
+  const { text, columns, order = everyRow(columns[0]?.values.length ?? 0) } = statement;
+  return { text, values: columns.map((column) => encodeArray(column, order)), copied: undefined };
+}
+
+/**
+ * What `pg` calls while a statement of another's making runs. Its own statements are sent one by one, and its pipeline would take no
+ * COPY and answer each by itself; but it hands a statement everything that several need.
+ */
+interface Flight {
+  submit(connection: FlightConnection): void;
+  handleRowDescription(): void;
+  handleDataRow(row: { readonly fields: readonly (string | null)[] }): void;
+  handleCopyInResponse(): void;
+  handleCommandComplete(command: { readonly text: string }): void;
   handleError(error: Error): void;
   handleReadyForQuery(): void;
 }
-interface CopyConnection {
-  query(text: string): void;
+interface FlightConnection {
+  readonly stream: { cork(): void; uncork(): void };
+  close(of: { type: "S"; name: string }): void;
+  parse(statement: { name: string; text: string }): void;
+  bind(to: { statement: string; values: readonly Buffer[] }): void;
+  execute(portal: { rows?: number }): void;
   sendCopyFromChunk(chunk: Buffer): void;
   endCopyFrom(): void;
+  sync(): void;
 }
 
-function copyIn(client: Client, text: string, bytes: Buffer): Promise<void> {
+/** The last word of "UPDATE 12", "INSERT 0 12", "COPY 12". */
+const COUNT = /\d+$/;
+
+function sendAll(client: Client, statements: readonly Encoded[], { nameOf, prepared }: Names): Promise<Answer[]> {
   return new Promise((resolve, reject) => {
+    const answers: Answer[] = [];
+    let value: string | undefined;
     let failure: Error | undefined;
-    const statement: CopyStatement = {
+    function put(connection: FlightConnection, { text, values, copied }: Encoded): void {
+      const name = nameOf(text);
+      if (!prepared.has(name)) {
+        // It may be there from a time when it was prepared and then failed; closing what is not there is no error.
+        if (name !== "") connection.close({ type: "S", name });
+        connection.parse({ name, text });
+      }
+      connection.bind({ statement: name, values });
+      connection.execute({});
+      if (copied === undefined) return;
+      connection.sendCopyFromChunk(copied);
+      connection.endCopyFrom();
+    }
+    const flight: Flight = {
       submit(connection) {
-        connection.query(text);
+        connection.stream.cork();
+        for (const statement of statements) put(connection, statement);
+        connection.sync();
+        connection.stream.uncork();
       },
-      handleCopyInResponse(connection) {
-        connection.sendCopyFromChunk(bytes);
-        connection.endCopyFrom();
+      handleRowDescription: () => undefined,
+      handleDataRow({ fields }) {
+        value = fields[0] ?? undefined;
       },
-      handleCommandComplete: () => undefined,
+      // The rows were sent with it.
+      handleCopyInResponse: () => undefined,
+      handleCommandComplete({ text }) {
+        const name = nameOf(statements[answers.length]?.text ?? "");
+        if (name !== "") prepared.add(name);
+        answers.push({ count: Number(COUNT.exec(text)?.[0] ?? 0), value });
+        value = undefined;
+      },
       handleError(error) {
         failure = error;
         reject(error);
       },
       handleReadyForQuery() {
-        if (failure === undefined) resolve();
+        if (failure === undefined) resolve(answers);
       },
     };
-    client.query(statement as unknown as Submittable);
+    client.query(flight as unknown as Submittable);
   });
 }

@@ -108,11 +108,6 @@ export function buildBlock(parts: readonly Part[], { allDoubtful }: { allDoubtfu
   };
 }
 
-/** The columns with the number of the transaction that writes them, which is known only once that has begun. */
-export function withBatch({ columns, count }: Block, batch: number): readonly BinaryColumn[] {
-  return [...columns, { name: "batch", type: "bigint", values: new Float64Array(count).fill(batch) }];
-}
-
 function fillQuantities(
   reading: Reading,
   { quantities, row, count }: { quantities: (Float64Array | undefined)[]; row: number; count: number },

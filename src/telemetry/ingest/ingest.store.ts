@@ -1,6 +1,6 @@
-import type { BinaryConnection } from "../../platform/binary-connection.ts";
-import { everyRow, type BinaryColumn } from "../../platform/binary-rows.ts";
-import { jsonbText, plainText, withBatch, type Block } from "./block.ts";
+import type { Answer, BinaryConnection, Statement } from "../../platform/binary-connection.ts";
+import type { BinaryColumn } from "../../platform/binary-rows.ts";
+import { jsonbText, plainText, type Block } from "./block.ts";
 import type { PlacedEvent, Refused } from "./group.ts";
 import { keyColumns, toldColumns, type Latest } from "./latest.ts";
 import type { Known } from "./placing.ts";
@@ -28,7 +28,7 @@ export async function findKnown(
   devices: readonly number[],
 ): Promise<ReadonlyMap<number, Known>> {
   if (devices.length === 0) return new Map();
-  const { rows } = await connection.send(
+  const rows = await connection.ask(
     `select device, request_timestamp::float8 as request_timestamp, request_count::float8 as request_count, clock_shift_seconds,
        date_part('epoch', reading_at) * 1000 as reading_at_ms
      from telemetry.states where device = any($1::integer[])`,
@@ -63,12 +63,6 @@ export async function ensureDays(connection: BinaryConnection, days: Iterable<nu
   }
 }
 
-/** Opens the transaction and answers its number, by which the follower to history goes. */
-export async function begin(connection: BinaryConnection): Promise<number> {
-  const [row] = await connection.run("begin; select pg_current_xact_id()::text as batch");
-  return Number(row?.["batch"]);
-}
-
 /** What became of the transaction of this number: "committed", "aborted" or "in progress"; undefined when it is too long ago to know. */
 export async function transactionStatus(connection: BinaryConnection, batch: number): Promise<string | undefined> {
   const [row] = await connection.run(`select pg_xact_status('${String(batch)}'::xid8) as status`);
@@ -76,66 +70,79 @@ export async function transactionStatus(connection: BinaryConnection, batch: num
   return typeof status === "string" ? status : undefined;
 }
 
+/** What one group writes. */
+export interface Writing {
+  readonly block: Block;
+  readonly latests: readonly Latest[];
+  readonly events: readonly PlacedEvent[];
+  readonly quarantined: readonly Refused[];
+}
+
+/** One statement, and by how many rows it has to move what the group was decided by. */
+interface Write {
+  readonly statement: Statement;
+  readonly moves?: number;
+}
+
 /**
- * Writes the readings. Rows that cannot be there yet are copied; the others are inserted where they are missing, which takes
- * three times as long. Throws 23505 when a row was there after all and 23514 when a partition is missing.
+ * Opens a transaction, writes everything in it and answers its number, by which the follower to history goes; the commit is the
+ * caller's. Throws 23505 when a row was there after all, 23514 when a partition is missing, and `StateMoved` when a device's
+ * row does not say any more what the group was decided by.
  */
-export async function writeReadings(connection: BinaryConnection, block: Block, batch: number): Promise<void> {
-  const { fresh, doubtful } = block;
-  const columns = withBatch(block, batch);
-  if (fresh.length > 0) await connection.copy("telemetry.readings", columns, fresh);
-  if (doubtful.length === 0) return;
-  await connection.send(
-    `insert into telemetry.readings (${names(columns)}) select * from ${unnest(columns)} on conflict do nothing`,
-    columns,
-    doubtful,
-  );
-}
-
-/** Moves the devices' states. Throws `StateMoved` when a row does not say any more what the group was decided by. */
-export async function writeStates(connection: BinaryConnection, latests: readonly Latest[]): Promise<void> {
+export async function write(
+  connection: BinaryConnection,
+  { block, latests, events, quarantined }: Writing,
+): Promise<number> {
   const inOrder = latests.toSorted((left, right) => left.device - right.device);
-  await updateStates(
-    connection,
-    inOrder.filter(({ before }) => before !== undefined),
-  );
-  await insertStates(
-    connection,
-    inOrder.filter(({ before }) => before === undefined),
-  );
+  const writes: readonly Write[] = [
+    { statement: { text: "begin" } },
+    { statement: { text: "select txid_current()" } },
+    ...readingsOf(block),
+    ...updatesOf(inOrder.filter(({ before }) => before !== undefined)),
+    ...insertsOf(inOrder.filter(({ before }) => before === undefined)),
+    ...eventsOf(events),
+    ...quarantineOf(quarantined),
+  ];
+  const answers = await connection.send(writes.map(({ statement }) => statement));
+  const isMoved = ({ moves }: Write, { count }: Answer): boolean => moves !== undefined && moves !== count;
+  if (answers.some((answer, at) => isMoved(writes[at] as Write, answer))) throw new StateMoved();
+  return Number(answers[1]?.value);
 }
 
-async function updateStates(connection: BinaryConnection, latests: readonly Latest[]): Promise<void> {
-  if (latests.length === 0) return;
+/** Rows that cannot be there yet are copied; the others are inserted where they are missing, which takes three times as long. */
+function readingsOf({ columns, fresh, doubtful }: Block): Write[] {
+  const text = `insert into telemetry.readings (${names(columns)}) select * from ${unnest(columns)} on conflict do nothing`;
+  return [
+    ...(fresh.length > 0 ? [{ statement: { copyTo: "telemetry.readings", columns, order: fresh } }] : []),
+    ...(doubtful.length > 0 ? [{ statement: { text, columns, order: doubtful } }] : []),
+  ];
+}
+
+function updatesOf(latests: readonly Latest[]): Write[] {
+  if (latests.length === 0) return [];
   const told = toldColumns(latests);
   const columns = [...keyColumns(latests), ...told];
-  const { count } = await connection.send(
-    `update telemetry.states s set last_seen_at = greatest(s.last_seen_at, g.last_seen_at), clock_shift_seconds = g.clock_shift_seconds
+  const text = `update telemetry.states s set last_seen_at = greatest(s.last_seen_at, g.last_seen_at), clock_shift_seconds = g.clock_shift_seconds
        ${told.map(({ name }) => `, ${name} = coalesce(g.${name}, s.${name})`).join("")}
      from ${unnest(columns)} as g(${names(columns)})
      where s.device = g.device and s.request_timestamp is not distinct from g.seen_request_timestamp
-       and s.request_count is not distinct from g.seen_request_count and s.reading_at is not distinct from g.seen_reading_at`,
-    columns,
-  );
-  if (count !== latests.length) throw new StateMoved();
+       and s.request_count is not distinct from g.seen_request_count and s.reading_at is not distinct from g.seen_reading_at`;
+  return [{ statement: { text, columns }, moves: latests.length }];
 }
 
-async function insertStates(connection: BinaryConnection, latests: readonly Latest[]): Promise<void> {
-  if (latests.length === 0) return;
+function insertsOf(latests: readonly Latest[]): Write[] {
+  if (latests.length === 0) return [];
   const told = toldColumns(latests);
   const columns = [...keyColumns(latests).filter(({ name }) => !name.startsWith("seen_")), ...told];
   const values = told.map(({ name }) => (name === "connection" ? "coalesce(connection, 'unknown')" : name));
-  const { count } = await connection.send(
-    `insert into telemetry.states (device, first_seen_at, last_seen_at, clock_shift_seconds${told.map(({ name }) => `, ${name}`).join("")})
+  const text = `insert into telemetry.states (device, first_seen_at, last_seen_at, clock_shift_seconds${told.map(({ name }) => `, ${name}`).join("")})
      select device, last_seen_at, last_seen_at, clock_shift_seconds${values.map((value) => `, ${value}`).join("")}
-     from ${unnest(columns)} as g(${names(columns)}) on conflict do nothing`,
-    columns,
-  );
-  if (count !== latests.length) throw new StateMoved();
+     from ${unnest(columns)} as g(${names(columns)}) on conflict do nothing`;
+  return [{ statement: { text, columns }, moves: latests.length }];
 }
 
-export async function writeEvents(connection: BinaryConnection, events: readonly PlacedEvent[]): Promise<void> {
-  if (events.length === 0) return;
+function eventsOf(events: readonly PlacedEvent[]): Write[] {
+  if (events.length === 0) return [];
   const columns: BinaryColumn[] = [
     { name: "device", type: "integer", values: Float64Array.from(events, ({ device }) => device) },
     { name: "at", type: "timestamptz", values: Float64Array.from(events, ({ event }) => event.atMs) },
@@ -143,14 +150,12 @@ export async function writeEvents(connection: BinaryConnection, events: readonly
     { name: "detail", type: "jsonb", values: events.map(({ event }) => jsonbText(event.detail)) },
     { name: "received_at", type: "timestamptz", values: Float64Array.from(events, (one) => one.receivedAtMs) },
   ];
-  await connection.send(
-    `insert into telemetry.events (${names(columns)}) select * from ${unnest(columns)} on conflict do nothing`,
-    columns,
-  );
+  const text = `insert into telemetry.events (${names(columns)}) select * from ${unnest(columns)} on conflict do nothing`;
+  return [{ statement: { text, columns } }];
 }
 
-export async function writeQuarantine(connection: BinaryConnection, set: readonly Refused[]): Promise<void> {
-  if (set.length === 0) return;
+function quarantineOf(set: readonly Refused[]): Write[] {
+  if (set.length === 0) return [];
   const columns: BinaryColumn[] = [
     {
       name: "serial",
@@ -177,9 +182,6 @@ export async function writeQuarantine(connection: BinaryConnection, set: readonl
       values: Float64Array.from(set, ({ message }) => message.raw.receivedAtMs),
     },
   ];
-  await connection.send(
-    `insert into telemetry.quarantine (${names(columns)}) select * from ${unnest(columns)}`,
-    columns,
-    everyRow(set.length),
-  );
+  const text = `insert into telemetry.quarantine (${names(columns)}) select * from ${unnest(columns)}`;
+  return [{ statement: { text, columns } }];
 }

@@ -2,16 +2,7 @@ import { openBinaryConnection, type BinaryConnection } from "../../platform/bina
 import { sqlStateOf } from "../../platform/database.ts";
 import { buildBlock } from "./block.ts";
 import { knownAfter, planGroup, type Heard, type Message, type Plan, type Taken } from "./group.ts";
-import {
-  begin,
-  ensureDays,
-  findKnown,
-  transactionStatus,
-  writeEvents,
-  writeQuarantine,
-  writeReadings,
-  writeStates,
-} from "./ingest.store.ts";
+import { ensureDays, findKnown, transactionStatus, write } from "./ingest.store.ts";
 import { makeMemory } from "./memory.ts";
 import type { Known } from "./placing.ts";
 
@@ -131,11 +122,8 @@ export function makeLane({
       const missing = [...block.days].filter((day) => !days.has(day));
       await ensureDays(open, missing);
       for (const day of missing) days.add(day);
-      batch = await begin(open);
-      if (block.count > 0) await writeReadings(open, block, batch);
-      if (plan.latests.size > 0) await writeStates(open, [...plan.latests.values()]);
-      await writeEvents(open, plan.events);
-      await writeQuarantine(open, plan.quarantined);
+      const { events, quarantined } = plan;
+      batch = await write(open, { block, latests: [...plan.latests.values()], events, quarantined });
       isCommitting = true;
       await open.run("commit");
     } catch (error) {
@@ -184,7 +172,7 @@ export function makeLane({
   }
 
   /** Writes a group, whatever it takes. A message that the database refuses is found by halving and set aside alone. */
-  async function write(messages: readonly Message[]): Promise<readonly Taken[]> {
+  async function writeGroup(messages: readonly Message[]): Promise<readonly Taken[]> {
     let allDoubtful = false;
     for (let failures = 0; ; failures++) {
       if (isClosed && failures > 0) throw new LaneClosed();
@@ -215,12 +203,12 @@ export function makeLane({
     if (only === undefined) return [];
     if (messages.length > 1) {
       const half = messages.length >> 1;
-      return [...(await write(messages.slice(0, half))), ...(await write(messages.slice(half)))];
+      return [...(await writeGroup(messages.slice(0, half))), ...(await writeGroup(messages.slice(half)))];
     }
     // Nothing but the bytes can be at fault when they were set aside already.
     if (only.frames.length === 0) throw error;
     observer.refused(error, only);
-    return await write([{ ...only, frames: [], refusals: [...only.refusals, refusedByDatabase(only, error)] }]);
+    return await writeGroup([{ ...only, frames: [], refusals: [...only.refusals, refusedByDatabase(only, error)] }]);
   }
 
   function pauseAfter(failures: number): Promise<void> {
@@ -258,7 +246,7 @@ export function makeLane({
     for (let group = nextGroup(); group.length > 0; group = nextGroup()) {
       try {
         if (isClosed) throw new LaneClosed();
-        const taken = await write(group.map(({ message }) => message));
+        const taken = await writeGroup(group.map(({ message }) => message));
         group.forEach((entry, at) => entry.resolve(taken[at] ?? { frames: [], refusals: [] }));
       } catch (error) {
         for (const entry of group) entry.reject(error);
