@@ -4,6 +4,7 @@ import type { Bar, ScreenFigures, TalkFigures } from "../ussd/ussd.ts";
 import type { Builder } from "./builder.ts";
 import { OFFICE } from "./device-access.ts";
 
+const CHANNELS: ReadonlySet<string> = new Set(["ussd", "sms", "whatsapp", "telegram"]);
 /** Longer spans are a matter for the history, not for a screen. */
 const DAYS_MAX = 366;
 
@@ -77,7 +78,10 @@ export function defineTalkFigures(builder: Builder): void {
         const [from, to] = [parseLocalDate(args.from), parseLocalDate(args.to)];
         const days = daysBetween(from, to);
         if (days < 0 || days >= DAYS_MAX) throw new InvalidInput(`Ask for 1 to ${DAYS_MAX} days.`, "to");
-        return services.talkFigures.figures({ from, to, channel: args.channel ?? undefined });
+        const channel = args.channel ?? undefined;
+        if (channel !== undefined && !CHANNELS.has(channel))
+          throw new InvalidInput(`Ask for one of ${[...CHANNELS].join(", ")}, or for all by leaving it out.`, "channel");
+        return services.talkFigures.figures({ from, to, channel });
       },
     }),
   );
