@@ -6,7 +6,17 @@ import { isStranger } from "../services/home.ts";
 import { write } from "../texts/texts.ts";
 import { nearest, plainWords } from "./closeness.ts";
 import type { HeardMessage } from "./heard.ts";
-import { KEYWORDS, languagesFrom, SERVICES, wordsOf, type Meaning, type Service, type WordOf } from "./keywords.ts";
+import {
+  KEYWORDS,
+  languagesFrom,
+  MEANINGS,
+  SERVICES,
+  STOP_WORDS,
+  wordsOf,
+  type Meaning,
+  type Service,
+  type WordOf,
+} from "./keywords.ts";
 
 /** What a message of a chat means where the conversation stands. */
 export type Understood =
@@ -83,11 +93,12 @@ function heldEverywhere(text: string, plain: string, { screen, facts, language }
   // Whoever says it means it: "stop please" too, and never by likeness ("shop").
   if (isFree && words.length <= STOP_WORDS_MAX && exactly(first, ["stop"], language) === "stop")
     return { kind: "stop" };
+  // What answers a question may be a name that means this elsewhere.
+  if (isFree ? isStopWord(plain, language) : exactly(plain, ["stop"], language) === "stop") return { kind: "stop" };
   const meaning =
-    exactly(plain, ["stop", "start", "menu", "back", "help"], language) ??
+    exactly(plain, ["start", "menu", "back", "help"], language) ??
     (isFree ? nearly(plain, ["menu", "back", "help"], language) : undefined);
   switch (meaning) {
-    case "stop":
     case "start":
       return { kind: meaning };
     case "menu":
@@ -103,7 +114,12 @@ function heldEverywhere(text: string, plain: string, { screen, facts, language }
 
 /** Whether somebody wants no more messages, whatever else is known of them. */
 export function isStop(text: string, language: Language): boolean {
-  return exactly(plainWords(text), ["stop"], language) === "stop";
+  return isStopWord(plainWords(text), language);
+}
+
+/** A word of another language counts where it means nothing in those that the person reads. */
+function isStopWord(plain: string, language: Language): boolean {
+  return STOP_WORDS.has(plain) && (exactly(plain, MEANINGS, language) ?? "stop") === "stop";
 }
 
 /** The number of the choice whose label was typed. An account number is never taken for another by likeness. */
