@@ -30,7 +30,7 @@ export function makePhone({ gatewayUrl, number }: { gatewayUrl: string; number: 
   };
 }
 
-const TOKEN_LIST = /\b(?:tokens?|tokeni|codes?)\s*:\s*((?:\d[\d -]*\d)(?:\s*,\s*\d[\d -]*\d)*)/giu;
+const TOKEN_LIST = /\b(?:tokens?|tokeni|codes?|codigos?)\s*:\s*((?:\d[\d -]*\d)(?:\s*,\s*\d[\d -]*\d)*)/giu;
 
 /** What a person reads as tokens: groups of digits after the word and a colon, several with commas between them. */
 export function readTokens(text: string): string[] {

@@ -1,7 +1,8 @@
 import { toGsm7 } from "../kernel/gsm7.ts";
-import { completeOf, type CompleteLanguage, type Language } from "../kernel/language.ts";
+import type { CompleteLanguage, Language } from "../kernel/language.ts";
 import { english } from "./texts.en.ts";
 import { french } from "./texts.fr.ts";
+import { portuguese } from "./texts.pt.ts";
 import { swahili } from "./texts.sw.ts";
 
 /** What each message says, and with which values. Amounts come formatted; `days` is a plain number such as "30". */
@@ -76,12 +77,17 @@ export function isReminder(template: string): boolean {
   return template.startsWith("reminder_");
 }
 
-/** The texts of one language. A template that a language lacks does not compile. */
+/** The texts of one language. A template that a complete language lacks does not compile. */
 export type Texts = {
   readonly [Name in Template]: (values: Readonly<Record<(typeof TEMPLATE_VALUES)[Name][number], string>>) => string;
 };
 
-const TEXTS: Readonly<Record<CompleteLanguage, Texts>> = { en: english, fr: french, sw: swahili };
+const TEXTS: Readonly<Record<CompleteLanguage, Texts>> & { readonly [Name in Language]?: Partial<Texts> } = {
+  en: english,
+  fr: french,
+  sw: swahili,
+  pt: portuguese,
+};
 
 /** Nothing but tokens comes near it, and tokens are never cut: a customer paid for each of them. */
 const VALUE_LENGTH_MAX = 200;
@@ -110,7 +116,9 @@ export function render(message: {
     if (value === undefined) throw new Error(`A message "${template}" needs the value "${name}".`);
     cleaned[name] = CLEANERS[name](value);
   }
-  const write = TEXTS[completeOf(language)][template] as (values: Readonly<Record<string, string>>) => string;
+  const write = (TEXTS[language]?.[template] ?? english[template]) as (
+    values: Readonly<Record<string, string>>,
+  ) => string;
   return toGsm7(write(cleaned));
 }
 

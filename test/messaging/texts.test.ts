@@ -25,7 +25,7 @@ const TYPICAL = {
 };
 const SMS_SEPTETS_MAX = 160;
 
-describe.each(COMPLETE_LANGUAGES)("texts in %s", (language) => {
+describe.each([...COMPLETE_LANGUAGES, "pt"] as const)("texts in %s", (language) => {
   test.each(TEMPLATES)("%s says everything it was given in one plain SMS", (template) => {
     const text = render({ language, template, values: TYPICAL });
     for (const name of TEMPLATE_VALUES[template]) expect(text).toContain(TYPICAL[name]);
@@ -51,6 +51,7 @@ test("one day is not written as several", () => {
   expect(say("en")).toContain("for 1 day.");
   expect(say("fr")).toContain("pour 1 jour.");
   expect(say("sw")).toContain("siku 1.");
+  expect(say("pt")).toContain("para ter 1 dia.");
 });
 
 test("what a stranger typed as a reference stays short and harmless in a text under our name", () => {

@@ -174,6 +174,7 @@ function joinCurrent(readings: Reading[], current: Reading, sink: RowSink): read
   while (at > 0 && (readings[at - 1]?.atMs ?? 0) > current.atMs) at--;
   const same = readings[at - 1];
   if (same?.atMs === current.atMs) readings[at - 1] = mergeReadings(current, same, sink);
+  else if (at === readings.length) readings.push(current);
   else readings.splice(at, 0, current);
   return readings;
 }
