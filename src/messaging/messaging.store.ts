@@ -291,9 +291,16 @@ function ofChat({ channel, address, keys }: NonNullable<MessageFilter["chat"]>) 
   );
 }
 
+const BY_SMS = ":sms";
+
 /** Names what goes by SMS for a message of another channel. */
 export function fallbackKey(key: string): string {
-  return `${key}:sms`;
+  return key + BY_SMS;
+}
+
+/** Names the message that this one is, or went by SMS for. */
+export function keyBefore(key: string): string {
+  return key.endsWith(BY_SMS) ? key.slice(0, -BY_SMS.length) : key;
 }
 
 /** Messages that should have left long ago and that nobody is trying to send at this moment. Oldest first. */

@@ -17,6 +17,7 @@ import { categoryOf, type Category, type Template } from "./texts.ts";
 import { forgetWindows, heardAt, windowsOf } from "./ways.store.ts";
 import { appendJobs, messageEventKey, plainRow, writeMessages } from "./writing.store.ts";
 
+export { keyBefore } from "./messaging.store.ts";
 export { parseSegment, type Segment } from "./segment.ts";
 export type {
   Audience,

@@ -3,7 +3,7 @@ import type { Customer, Customers } from "../customers/customers.ts";
 import type { Language } from "../kernel/language.ts";
 import { InvalidInput, NotAllowedNow, NotFound, Refusal } from "../kernel/refusal.ts";
 import type { Clock } from "../kernel/time.ts";
-import type { Message, MessageChannel, Messaging } from "../messaging/messaging.ts";
+import { keyBefore, type Message, type MessageChannel, type Messaging } from "../messaging/messaging.ts";
 import type { Db, Tx } from "../platform/database.ts";
 import { isTypable } from "./channels/typable.ts";
 import * as store from "./inbox.store.ts";
@@ -189,8 +189,7 @@ function heardWords({ id, kind, text, heardAt, isForPerson }: HeardWords, channe
 
 function ourWords(message: Message, authors: ReadonlyMap<string, string>) {
   const { id, key, channel, state, failure } = message;
-  // One that followed by SMS carries the name of what it stands for.
-  const by = authors.get(key) ?? authors.get(key.replace(/:sms$/, ""));
+  const by = authors.get(keyBefore(key));
   return {
     id,
     from: by === undefined ? ("washa" as const) : ("staff" as const),
