@@ -11,7 +11,8 @@ import { systemClock } from "../src/kernel/time.ts";
 import { migrateDatabase, openClient, openDatabase } from "../src/platform/database.ts";
 import { requireDatabase } from "../src/platform/embedded-postgres.ts";
 import { makeDataFormats } from "../src/telemetry/telemetry.ts";
-import { runBenchProgram, withPostgres, WrongUse } from "./run.ts";
+import { runProgram, WrongUse } from "../test/support/command-line.ts";
+import { withPostgres } from "./run.ts";
 import { startBroker, type Broker } from "./ingest/broker.ts";
 import { HISTORY_FORMAT, HISTORY_ROWS, serialOf, SINGLE_BYTES } from "./ingest/frames.ts";
 import {
@@ -315,4 +316,4 @@ async function main(): Promise<number> {
   });
 }
 
-await runBenchProgram(main);
+await runProgram(main);

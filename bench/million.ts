@@ -6,7 +6,8 @@ import { parseArgs } from "node:util";
 import { systemClock } from "../src/kernel/time.ts";
 import { migrateDatabase, openClient, openDatabase, type Database } from "../src/platform/database.ts";
 import { requireDatabase } from "../src/platform/embedded-postgres.ts";
-import { runBenchProgram, withPostgres, WrongUse } from "./run.ts";
+import { runProgram, WrongUse } from "../test/support/command-line.ts";
+import { withPostgres } from "./run.ts";
 import { growFleet, tableSizes } from "./million/fleet.ts";
 import { openIngestBench, type IngestBench, type IngestFigures } from "./million/ingest.ts";
 import { COMMANDS_A_DEVICE, fillReport, measureReport } from "./million/report.ts";
@@ -206,4 +207,4 @@ async function main(): Promise<number> {
   );
 }
 
-await runBenchProgram(main);
+await runProgram(main);

@@ -5,9 +5,6 @@ import { startEmbeddedPostgres } from "../src/platform/embedded-postgres.ts";
 
 type Server = Awaited<ReturnType<typeof startEmbeddedPostgres>>;
 
-/** A mistake on the command line: its text says what to do. */
-export class WrongUse extends Error {}
-
 /** A PostgreSQL that a bench may stop and start again on the same port, and the folder that it lives in. */
 export interface BenchPostgres {
   readonly folder: string;
@@ -46,17 +43,5 @@ export async function withPostgres<Result>(
     });
   } finally {
     await clear();
-  }
-}
-
-/** Runs a bench and sets the exit code that it answers; a fault is told with where it happened, a wrong use without. */
-export async function runBenchProgram(main: () => Promise<number>): Promise<void> {
-  try {
-    process.exitCode = await main();
-  } catch (error) {
-    process.stderr.write(
-      `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
-    process.exitCode = 1;
   }
 }

@@ -9,7 +9,8 @@ import { buildApp, type App } from "../src/app.ts";
 import { parseConfig } from "../src/config.ts";
 import { migrateDatabase, openClient } from "../src/platform/database.ts";
 import { requireDatabase } from "../src/platform/embedded-postgres.ts";
-import { runBenchProgram, withPostgres, WrongUse } from "./run.ts";
+import { runProgram, WrongUse } from "../test/support/command-line.ts";
+import { withPostgres } from "./run.ts";
 import { growBook } from "./settle/book.ts";
 import { measureDoor, startDoor, type DoorFigures } from "./settle/door.ts";
 import { DARAJA_SECRET, SHORTCODE, measureSettle, storePayments } from "./settle/payments.ts";
@@ -278,4 +279,4 @@ async function main(): Promise<number> {
   });
 }
 
-await runBenchProgram(main);
+await runProgram(main);

@@ -11,7 +11,8 @@ import type { StatementReport } from "../src/payments/statements/statement-repor
 import { makeStatements, type Statements } from "../src/payments/statements/statements.commands.ts";
 import { migrateDatabase, openDatabase } from "../src/platform/database.ts";
 import { requireDatabase } from "../src/platform/embedded-postgres.ts";
-import { runBenchProgram, withPostgres, WrongUse } from "./run.ts";
+import { runProgram, WrongUse } from "../test/support/command-line.ts";
+import { withPostgres } from "./run.ts";
 
 const HELP = `Imports a made-up M-Pesa statement into an empty embedded PostgreSQL with durable commits, in one transaction as always:
 payments, one charge for every twenty of them, a reversal for every thousand, and a line of rubbish for every ten thousand.
@@ -143,4 +144,4 @@ async function main(): Promise<number> {
   return 0;
 }
 
-await runBenchProgram(main);
+await runProgram(main);

@@ -7,7 +7,8 @@ import { buildApp } from "../src/app.ts";
 import { parseConfig } from "../src/config.ts";
 import { migrateDatabase, openClient } from "../src/platform/database.ts";
 import { requireDatabase } from "../src/platform/embedded-postgres.ts";
-import { runBenchProgram, withPostgres, WrongUse } from "./run.ts";
+import { runProgram, WrongUse } from "../test/support/command-line.ts";
+import { withPostgres } from "./run.ts";
 import { seedContracts } from "./settle/village.ts";
 import type { CallOrder, CallReport } from "./ussd/caller.ts";
 import type { DoorOrder, DoorWord } from "./ussd/door.ts";
@@ -206,4 +207,4 @@ async function main(): Promise<number> {
   });
 }
 
-await runBenchProgram(main);
+await runProgram(main);

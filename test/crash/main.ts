@@ -5,13 +5,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { startSmsGateway, type SmsGatewaySimulator } from "../../simulators/sms-gateway/sms-gateway.ts";
 import { buildApp } from "../../src/app.ts";
 import { parseConfig } from "../../src/config.ts";
 import { migrateDatabase } from "../../src/platform/database.ts";
 import { requireDatabase } from "../../src/platform/embedded-postgres.ts";
 import { importStatements } from "../rails/statements.ts";
+import { readOptions, runProgram, wholeOption } from "../support/command-line.ts";
 import { countUnfinished, readBooks } from "./books.ts";
 import { makeChance, type Chance } from "./chance.ts";
 import { fastClock } from "./fast-clock.ts";
@@ -62,15 +62,6 @@ interface Stage {
   readonly falls: string[];
   /** Starts that met no database. */
   readonly startsInVain: string[];
-}
-
-/** A mistake on the command line: its text says what to do. */
-class WrongUse extends Error {}
-
-function wholeOption(text: string | undefined, fallback: number, name: string): number {
-  if (text === undefined) return fallback;
-  if (!/^\d{1,9}$/.test(text)) throw new WrongUse(`--${name} takes a whole number. See --help.`);
-  return Number(text);
 }
 
 async function freePort(): Promise<number> {
@@ -258,23 +249,21 @@ function faultsOf({ simulator }: Rails): string {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      kills: { type: "string" },
-      seed: { type: "string" },
-      contracts: { type: "string" },
-      callers: { type: "string" },
-      staff: { type: "string" },
-      keep: { type: "boolean" },
-      help: { type: "boolean" },
-    },
+  const values = readOptions({
+    kills: { type: "string" },
+    seed: { type: "string" },
+    contracts: { type: "string" },
+    callers: { type: "string" },
+    staff: { type: "string" },
+    keep: { type: "boolean" },
+    help: { type: "boolean" },
   });
   if (values.help === true) {
     process.stdout.write(HELP);
     return 0;
   }
-  const kills = wholeOption(values.kills, 100, "kills");
-  const seed = wholeOption(values.seed, Math.floor(Math.random() * 1_000_000), "seed");
+  const kills = wholeOption("kills", values.kills, { fallback: 100 });
+  const seed = wholeOption("seed", values.seed, { fallback: Math.floor(Math.random() * 1_000_000) });
   const startedAt = performance.now();
   process.stdout.write(
     `Seed ${seed}: ${kills} kills. The same again: npm run test:crash -- --kills ${kills} --seed ${seed}\n`,
@@ -305,15 +294,20 @@ async function main(): Promise<number> {
       programEnvironment({ databaseUrl, httpPort, smsUrl: sms.url, railsFile: rails.file }),
     );
     const { households, railHouseholds, staff } = await seedVillage(environments[0] ?? {}, {
-      contracts: wholeOption(values.contracts, 60, "contracts"),
+      contracts: wholeOption("contracts", values.contracts, { fallback: 60 }),
       chance: makeChance(seed + 1),
       clock: fastClock(clock),
     });
     const stage: Stage = { server, clock, environments, programs, falls: [], startsInVain: [] };
-    const load = startLoad({ seed, callers: wholeOption(values.callers, 12, "callers"), households, doors });
+    const load = startLoad({
+      seed,
+      callers: wholeOption("callers", values.callers, { fallback: 12 }),
+      households,
+      doors,
+    });
     const staffLoad = startStaff({
       seed,
-      people: wholeOption(values.staff, 6, "staff"),
+      people: wholeOption("staff", values.staff, { fallback: 6 }),
       households: railHouseholds,
       doors,
       simulator: rails.simulator,
@@ -366,14 +360,8 @@ async function main(): Promise<number> {
   }
 }
 
-try {
-  // Readings have a run of their own, with its own options.
-  process.exitCode = process.argv.includes("--ingest")
-    ? await (await import("./ingest/main.ts")).crashIngest(process.argv.slice(2))
-    : await main();
-} catch (error) {
-  process.stderr.write(
-    `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = 1;
-}
+// Readings have a run of their own, with its own options.
+await runProgram(async () => {
+  if (!process.argv.includes("--ingest")) return await main();
+  return await (await import("./ingest/main.ts")).crashIngest(process.argv.slice(2));
+});

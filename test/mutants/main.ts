@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { runProgram, WrongUse } from "../support/command-line.ts";
 import { creditMutants } from "./credit-mutants.ts";
 import { kernelMutants } from "./kernel-mutants.ts";
 import { ledgerMutants } from "./ledger-mutants.ts";
-import { mutate, StaleMutant, type Mutant } from "./mutant.ts";
+import { mutate, type Mutant } from "./mutant.ts";
 import { paymentsMutants } from "./payments-mutants.ts";
 
 const HELP = `Makes deliberate mistakes in copies of the money code, one at a time; for each, a named test must fail.
@@ -35,8 +36,6 @@ const VERDICTS: Readonly<Record<State, string>> = {
   "timed out": "TOO SLOW",
   "not run": "NOT RUN",
 };
-class WrongUse extends Error {}
-
 /** Copies every file that git would keep, with the packages of the original. */
 function copyRepository(folder: string): void {
   const files = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
@@ -235,12 +234,4 @@ async function hunt(
   return survived === 0 ? 0 : 1;
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const isExpected = error instanceof WrongUse || error instanceof StaleMutant;
-  process.stderr.write(
-    `${isExpected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = 1;
-}
+await runProgram(main);

@@ -77,11 +77,11 @@ test("a statement that failed when it was first sent works the next time, under 
 test("a connection that breaks under several statements rejects them and is not open any more", async () => {
   const [row] = await connection.run("select pg_backend_pid() as id");
   const sent = connection.send([copyOf([1]), { text: "select pg_sleep(20)" }, copyOf([2])]);
-  const rejected = expect(sent).rejects.toThrow();
+  sent.catch(() => undefined);
   const admin = openClient(database.url, 1);
   await admin`select pg_terminate_backend(${Number(row?.["id"])})`;
   await admin.end();
-  await rejected;
+  await expect(sent).rejects.toThrow(/terminat/);
   await expect.poll(() => connection.isOpen()).toBe(false);
-  await expect(connection.send([copyOf([3])])).rejects.toThrow();
+  await expect(connection.send([copyOf([3])])).rejects.toThrow(/not queryable/);
 });

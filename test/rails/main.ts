@@ -2,13 +2,11 @@
  * Days of payments over all rails with faults, each compared to the last unit: `node test/rails/main.ts --seeds 300`.
  */
 import { fork, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { migrateDatabase } from "../../src/platform/database.ts";
-import { requireDatabase, startEmbeddedPostgres } from "../../src/platform/embedded-postgres.ts";
+import { requireDatabase } from "../../src/platform/embedded-postgres.ts";
+import { readOptions, runProgram, wholeOption } from "../support/command-line.ts";
+import { withThrowawayPostgres } from "../support/throwaway-postgres.ts";
 import { makeSummary } from "./summary.ts";
 import { seedVillage, type Household } from "./village.ts";
 import type { FromWorker, ToWorker } from "./worker.ts";
@@ -28,38 +26,27 @@ Usage: npm run test:rails -- [--seeds N] [--first N] [--payments N] [--jobs N] [
 Exit code 1 when a promise is broken in any of them; the failing seeds are named with the command that lives them again.
 `;
 
-/** A mistake on the command line: its text says what to do. */
-class WrongUse extends Error {}
-
 const OPTIONS = {
-  seeds: { type: "string", default: "300" },
-  first: { type: "string", default: "1" },
-  payments: { type: "string", default: "2500" },
-  jobs: { type: "string", default: "2" },
-  contracts: { type: "string", default: "60" },
+  seeds: { type: "string" },
+  first: { type: "string" },
+  payments: { type: "string" },
+  jobs: { type: "string" },
+  contracts: { type: "string" },
   keep: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
 
 function parseAsked() {
-  const { values } = parseValues();
-  const whole = (name: "seeds" | "first" | "payments" | "jobs" | "contracts", least = 1): number => {
-    if (!/^\d{1,7}$/.test(values[name]) || Number(values[name]) < least)
-      throw new WrongUse(`--${name} takes a whole number from ${least} up. See --help.`);
-    return Number(values[name]);
+  const { seeds, first, payments, jobs, contracts, keep, help } = readOptions(OPTIONS);
+  return {
+    seeds: wholeOption("seeds", seeds, { fallback: 300, least: 1 }),
+    first: wholeOption("first", first, { fallback: 1 }),
+    payments: wholeOption("payments", payments, { fallback: 2_500, least: 1 }),
+    jobs: wholeOption("jobs", jobs, { fallback: 2, least: 1 }),
+    contracts: wholeOption("contracts", contracts, { fallback: 60, least: 4 }),
+    keep,
+    help,
   };
-  const { keep, help } = values;
-  const sizes = { payments: whole("payments"), jobs: whole("jobs"), contracts: whole("contracts", 4) };
-  return { seeds: whole("seeds"), first: whole("first", 0), ...sizes, keep, help };
-}
-
-function parseValues() {
-  try {
-    return parseArgs({ options: OPTIONS });
-  } catch (error) {
-    if (error instanceof TypeError) throw new WrongUse(`${error.message} See --help.`, { cause: error });
-    throw error;
-  }
 }
 
 const TEMPLATE = "washa_rails";
@@ -71,22 +58,16 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const folder = mkdtempSync(join(tmpdir(), "washa-rails-"));
-  const server = await startEmbeddedPostgres({
-    folder,
-    flags: ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=256MB", "autovacuum=off"],
-  });
   const children = new Set<ChildProcess>();
-  const clear = async (): Promise<void> => {
-    for (const child of children) child.kill();
-    await server.stop();
-    if (asked.keep) process.stdout.write(`The databases are left in ${folder}.\n`);
-    else rmSync(folder, { recursive: true, force: true });
+  const place = {
+    name: "rails",
+    flags: ["shared_buffers=256MB", "autovacuum=off"],
+    isKept: asked.keep,
+    clearFirst() {
+      for (const child of children) child.kill();
+    },
   };
-  // PostgreSQL stands in a process group of its own: a Ctrl-C that only ended us would leave it behind.
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void clear().finally(() => process.exit(130)));
-  try {
+  return await withThrowawayPostgres(place, async (server) => {
     const templateUrl = await requireDatabase(server, TEMPLATE);
     await migrateDatabase(templateUrl);
     const village = await seedVillage(templateUrl, asked.contracts);
@@ -99,9 +80,7 @@ async function main(): Promise<number> {
       ),
     );
     return summary.finish();
-  } finally {
-    await clear();
-  }
+  });
 }
 
 /** One worker lives seed after seed until none is left. A worker that falls is replaced, and its seed has failed. */
@@ -156,11 +135,4 @@ function hear(worker: ChildProcess, seed: number): Promise<Exclude<FromWorker, {
   });
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  process.stderr.write(
-    `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = error instanceof WrongUse ? 2 : 1;
-}
+await runProgram(main);

@@ -1,12 +1,10 @@
 /**
  * Evenings of calls through gateways with every habit, each compared with a model of the dialogue: `node test/ussd-run/main.ts --seeds 500`.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { migrateDatabase } from "../../src/platform/database.ts";
-import { requireDatabase, startEmbeddedPostgres } from "../../src/platform/embedded-postgres.ts";
+import { requireDatabase } from "../../src/platform/embedded-postgres.ts";
+import { readOptions, runProgram, wholeOption } from "../support/command-line.ts";
+import { withThrowawayPostgres } from "../support/throwaway-postgres.ts";
 import { checkAll, type Evidence } from "./checks.ts";
 import { onClone } from "./clone.ts";
 import { liveEvening } from "./evening.ts";
@@ -27,14 +25,11 @@ Usage: npm run test:ussd -- [--seeds N] [--first N] [--people N] [--jobs N] [--t
 Exit code 1 when a promise is broken in any of them; the failing seeds are named with the command that lives them again.
 `;
 
-/** A mistake on the command line: its text says what to do. */
-class WrongUse extends Error {}
-
 const OPTIONS = {
-  seeds: { type: "string", default: "500" },
-  first: { type: "string", default: "1" },
-  people: { type: "string", default: "200" },
-  jobs: { type: "string", default: "2" },
+  seeds: { type: "string" },
+  first: { type: "string" },
+  people: { type: "string" },
+  jobs: { type: "string" },
   teeth: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
@@ -45,23 +40,15 @@ const PROGRESS_EVERY = 10;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 function parseAsked() {
-  const { values } = parseValues();
-  const whole = (name: "seeds" | "first" | "people" | "jobs"): number => {
-    if (!/^[1-9]\d{0,6}$/.test(values[name]))
-      throw new WrongUse(`--${name} takes a whole number above zero. See --help.`);
-    return Number(values[name]);
+  const { seeds, first, people, jobs, teeth, help } = readOptions(OPTIONS);
+  return {
+    seeds: wholeOption("seeds", seeds, { fallback: 500, least: 1 }),
+    first: wholeOption("first", first, { fallback: 1, least: 1 }),
+    people: wholeOption("people", people, { fallback: 200, least: 1 }),
+    jobs: wholeOption("jobs", jobs, { fallback: 2, least: 1 }),
+    teeth,
+    help,
   };
-  const sizes = { seeds: whole("seeds"), first: whole("first"), people: whole("people"), jobs: whole("jobs") };
-  return { ...sizes, teeth: values.teeth, help: values.help };
-}
-
-function parseValues() {
-  try {
-    return parseArgs({ options: OPTIONS });
-  } catch (error) {
-    if (error instanceof TypeError) throw new WrongUse(`${error.message} See --help.`, { cause: error });
-    throw error;
-  }
 }
 
 async function main(): Promise<number> {
@@ -70,19 +57,7 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const folder = mkdtempSync(join(tmpdir(), "washa-evenings-"));
-  const server = await startEmbeddedPostgres({
-    folder,
-    flags: ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=256MB"],
-  });
-  const clear = async (): Promise<void> => {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  };
-  // PostgreSQL stands in a process group of its own: a Ctrl-C that only ended us would leave it behind.
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void clear().finally(() => process.exit(130)));
-  try {
+  return await withThrowawayPostgres({ name: "evenings", flags: ["shared_buffers=256MB"] }, async (server) => {
     const templateUrl = await requireDatabase(server, TEMPLATE);
     await migrateDatabase(templateUrl);
     const village = await seedVillage(templateUrl, asked.people);
@@ -100,9 +75,7 @@ async function main(): Promise<number> {
     };
     await Promise.all(Array.from({ length: asked.jobs }, live));
     return summary.finish();
-  } finally {
-    await clear();
-  }
+  });
 }
 
 function makeSummary({ seeds, first, people, teeth }: ReturnType<typeof parseAsked>) {
@@ -172,11 +145,4 @@ function makeSummary({ seeds, first, people, teeth }: ReturnType<typeof parseAsk
   };
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  process.stderr.write(
-    `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = error instanceof WrongUse ? 2 : 1;
-}
+await runProgram(main);

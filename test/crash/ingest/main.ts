@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { deriveCredentials, fleetDevicesCsv, type Credentials } from "../../../simulators/fleet/credentials.ts";
 import { buildApp } from "../../../src/app.ts";
 import { parseConfig } from "../../../src/config.ts";
 import { migrateDatabase } from "../../../src/platform/database.ts";
 import { requireDatabase } from "../../../src/platform/embedded-postgres.ts";
 import { openHistory } from "../../../src/platform/history/history.ts";
+import { readOptions, wholeOption, WrongUse } from "../../support/command-line.ts";
 import { makeChance } from "../chance.ts";
 import { programEnvironment } from "../program.ts";
 import type { Check } from "../reconcile.ts";
@@ -57,20 +57,10 @@ const LOAD_TIMEOUT_MS = 60_000;
 const QUIET_TIMEOUT_MS = 240_000;
 const BROKEN_SHOWN_MAX = 5;
 
-/** A mistake on the command line: its text says what to do. */
-class WrongUse extends Error {}
-
-function wholeOption(text: string | undefined, fallback: number, name: string): number {
-  if (text === undefined) return fallback;
-  if (!/^\d{1,9}$/.test(text)) throw new WrongUse(`--${name} takes a whole number. See --ingest --help.`);
-  return Number(text);
-}
-
 /** The run for these arguments. Answers the exit code. */
 export async function crashIngest(options: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...options],
-    options: {
+  const values = readOptions(
+    {
       ingest: { type: "boolean" },
       kills: { type: "string" },
       seed: { type: "string" },
@@ -80,29 +70,23 @@ export async function crashIngest(options: readonly string[]): Promise<number> {
       keep: { type: "boolean" },
       help: { type: "boolean" },
     },
-  });
+    options,
+  );
   if (values.help === true) {
     process.stdout.write(HELP);
     return 0;
   }
-  try {
-    const kills = wholeOption(values.kills, 100, "kills");
-    const seed = wholeOption(values.seed, Math.floor(Math.random() * 1_000_000), "seed");
-    const devices = wholeOption(values.devices, 100, "devices");
-    const gateways = wholeOption(values.gateways, 2, "gateways");
-    if (kills < 1 || devices < 1) throw new WrongUse("--kills and --devices are at least 1.");
-    if (gateways < 2) throw new WrongUse("--gateways is at least 2: the address must outlive each of them.");
-    if (values.against !== undefined && values.against !== "mosquitto")
-      throw new WrongUse("--against knows mosquitto only.");
-    const again = `npm run test:crash -- --ingest --kills ${kills} --seed ${seed} --devices ${devices}`;
-    process.stdout.write(`Seed ${seed}: ${kills} kills. The same again: ${again}\n`);
-    if (values.against === "mosquitto") return await runAgainstMosquitto({ kills, seed, devices });
-    return await run({ kills, seed, devices, gateways, keeps: values.keep === true });
-  } catch (error) {
-    if (!(error instanceof WrongUse)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return 1;
-  }
+  const kills = wholeOption("kills", values.kills, { fallback: 100, least: 1 });
+  const seed = wholeOption("seed", values.seed, { fallback: Math.floor(Math.random() * 1_000_000) });
+  const devices = wholeOption("devices", values.devices, { fallback: 100, least: 1 });
+  // The address must outlive each of them.
+  const gateways = wholeOption("gateways", values.gateways, { fallback: 2, least: 2 });
+  if (values.against !== undefined && values.against !== "mosquitto")
+    throw new WrongUse("--against knows mosquitto only.");
+  const again = `npm run test:crash -- --ingest --kills ${kills} --seed ${seed} --devices ${devices}`;
+  process.stdout.write(`Seed ${seed}: ${kills} kills. The same again: ${again}\n`);
+  if (values.against === "mosquitto") return await runAgainstMosquitto({ kills, seed, devices });
+  return await run({ kills, seed, devices, gateways, keeps: values.keep === true });
 }
 
 interface Settings {

@@ -1,11 +1,9 @@
 /** Compares the real ledger with a small one in memory, under concurrency: `node test/ledger/model/main.ts --runs 2000`. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
 import fc from "fast-check";
 import { migrateDatabase } from "../../../src/platform/database.ts";
-import { requireDatabase, startEmbeddedPostgres } from "../../../src/platform/embedded-postgres.ts";
+import { requireDatabase } from "../../../src/platform/embedded-postgres.ts";
+import { readOptions, runProgram, wholeOption } from "../../support/command-line.ts";
+import { withThrowawayPostgres } from "../../support/throwaway-postgres.ts";
 import { programs } from "./programs.ts";
 import { openWorld, type World } from "./world.ts";
 
@@ -39,13 +37,8 @@ const MUST_BE_SEEN = [
   "read",
 ];
 
-class WrongUse extends Error {}
-
-function wholeOption(text: string | undefined, fallback: number, name: string): number {
-  if (text === undefined) return fallback;
-  if (!/^-?\d{1,10}$/.test(text)) throw new WrongUse(`--${name} takes a whole number. See --help.`);
-  return Number(text);
-}
+/** fast-check draws seeds of 32 bits with a sign. */
+const SEED_LEAST = -(2 ** 31);
 
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r${text.padEnd(80)}`);
@@ -99,41 +92,23 @@ async function compare(
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      runs: { type: "string" },
-      seed: { type: "string" },
-      path: { type: "string" },
-      help: { type: "boolean" },
-    },
+  const values = readOptions({
+    runs: { type: "string" },
+    seed: { type: "string" },
+    path: { type: "string" },
+    help: { type: "boolean" },
   });
   if (values.help === true) {
     process.stdout.write(HELP);
     return 0;
   }
-  const runs = wholeOption(values.runs, 2_000, "runs");
-  const seed = wholeOption(values.seed, Math.floor(Math.random() * 1_000_000), "seed");
+  const runs = wholeOption("runs", values.runs, { fallback: 2_000, least: 1 });
+  const seed = wholeOption("seed", values.seed, { fallback: Math.floor(Math.random() * 1_000_000), least: SEED_LEAST });
   process.stdout.write(
     `Seed ${seed}: ${runs} programs. The same again: npm run test:ledger -- --runs ${runs} --seed ${seed}\n`,
   );
-  const folder = mkdtempSync(join(tmpdir(), "washa-ledger-"));
-  const server = await startEmbeddedPostgres({
-    folder,
-    flags: [
-      "fsync=off",
-      "synchronous_commit=off",
-      "full_page_writes=off",
-      "shared_buffers=128MB",
-      "deadlock_timeout=10ms",
-    ],
-  });
-  const clear = async (): Promise<void> => {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void clear().finally(() => process.exit(130)));
-  try {
+  const flags = ["shared_buffers=128MB", "deadlock_timeout=10ms"];
+  return await withThrowawayPostgres({ name: "ledger", flags }, async (server) => {
     const url = await requireDatabase(server, "washa");
     await migrateDatabase(url);
     const world = await openWorld(url);
@@ -142,16 +117,7 @@ async function main(): Promise<number> {
     } finally {
       await world.close();
     }
-  } finally {
-    await clear();
-  }
+  });
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  process.stderr.write(
-    `${error instanceof WrongUse ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = 1;
-}
+await runProgram(main);
