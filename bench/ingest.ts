@@ -3,7 +3,6 @@
  * nothing: `npm run bench:ingest`.
  */
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { makeDevices } from "../src/devices/devices.ts";
 import { makeKeySeal } from "../src/devices/key-seal.ts";
 import { makeIds } from "../src/kernel/ids.ts";
@@ -11,7 +10,7 @@ import { systemClock } from "../src/kernel/time.ts";
 import { migrateDatabase, openClient, openDatabase } from "../src/platform/database.ts";
 import { requireDatabase } from "../src/platform/embedded-postgres.ts";
 import { makeDataFormats } from "../src/telemetry/telemetry.ts";
-import { runProgram, WrongUse } from "../test/support/command-line.ts";
+import { readOptions, runProgram, WrongUse } from "../test/support/command-line.ts";
 import { withPostgres } from "./run.ts";
 import { startBroker, type Broker } from "./ingest/broker.ts";
 import { HISTORY_FORMAT, HISTORY_ROWS, serialOf, SINGLE_BYTES } from "./ingest/frames.ts";
@@ -67,17 +66,15 @@ interface Settings {
 
 function readSettings(): Settings | undefined {
   const text = { type: "string" } as const;
-  const { values } = parseArgs({
-    options: {
-      seconds: text,
-      rounds: text,
-      publishers: text,
-      outage: text,
-      lanes: { ...text, default: "2" },
-      gateways: { ...text, default: String(Math.min(2, cpus().length)) },
-      quick: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
+  const values = readOptions({
+    seconds: text,
+    rounds: text,
+    publishers: text,
+    outage: text,
+    lanes: { ...text, default: "2" },
+    gateways: { ...text, default: String(Math.min(2, cpus().length)) },
+    quick: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
   const whole = (name: string, given: string, least = 1): number => {

@@ -2,11 +2,10 @@
  * What a million devices cost on one machine: `npm run bench:million`. Bars: ingest with all devices within 20 % of ingest with
  * ten thousand; every query of the fleet screen below 300 ms.
  */
-import { parseArgs } from "node:util";
 import { systemClock } from "../src/kernel/time.ts";
 import { migrateDatabase, openClient, openDatabase, type Database } from "../src/platform/database.ts";
 import { requireDatabase } from "../src/platform/embedded-postgres.ts";
-import { runProgram, WrongUse } from "../test/support/command-line.ts";
+import { readOptions, runProgram, WrongUse } from "../test/support/command-line.ts";
 import { withPostgres } from "./run.ts";
 import { growFleet, tableSizes } from "./million/fleet.ts";
 import { openIngestBench, type IngestBench, type IngestFigures } from "./million/ingest.ts";
@@ -49,16 +48,14 @@ interface Settings {
 
 function readSettings(): Settings | undefined {
   const text = { type: "string" } as const;
-  const { values } = parseArgs({
-    options: {
-      devices: { ...text, default: "1000000" },
-      frames: { ...text, default: "200000" },
-      rounds: { ...text, default: "5" },
-      repeats: { ...text, default: "30" },
-      "in-flight": { ...text, default: "5000" },
-      "report-only": { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
+  const values = readOptions({
+    devices: { ...text, default: "1000000" },
+    frames: { ...text, default: "200000" },
+    rounds: { ...text, default: "5" },
+    repeats: { ...text, default: "30" },
+    "in-flight": { ...text, default: "5000" },
+    "report-only": { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
   const whole = (name: string, given: string): number => {

@@ -5,19 +5,21 @@
  * deferred acknowledgements, and notes what it committed (here: in memory, so that nothing else can lose anything). In the
  * middle the consumer goes away for three seconds, or the broker is killed with SIGKILL and started again, or both.
  */
-import { parseArgs } from "node:util";
 import { connectAsync, type MqttClient } from "mqtt";
 import { startBrokerLink, type BrokerLink } from "../src/platform/mqtt-broker.ts";
+import { readOptions, runProgram, wholeOption, WrongUse } from "../test/support/command-line.ts";
 import { findMosquittoParts, makeMosquitto, type OwnMosquitto } from "../test/support/mosquitto.ts";
 
-const { values } = parseArgs({
-  options: {
-    rate: { type: "string", default: "3000" },
-    publishers: { type: "string", default: "20" },
-  },
-});
-const usualRate = Number(values.rate);
-const publisherCount = Number(values.publishers);
+const HELP = `What Mosquitto loses of what it told its publishers it had, by its settings.
+
+Usage: npm run bench:mosquitto-loss -- [--rate N] [--publishers N]
+
+  --rate N        messages a second of all publishers together (3000)
+  --publishers N  how many publish (20)
+  --help          this text
+
+About 25 seconds for each of seven settings and three trials: eight minutes. Needs Mosquitto.
+`;
 
 const BOUNDLESS = ["max_queued_messages 0", "max_inflight_messages 0"];
 const PERSISTENT = ["persistence true", "persistence_location {folder}/"];
@@ -84,10 +86,10 @@ interface Publishers {
 }
 
 /** Sends 200-byte messages until stopped; what is not acknowledged is sent again after a reconnect, as a device does. */
-async function startPublishers(url: string, rate: number): Promise<Publishers> {
+async function startPublishers(url: string, { rate, count }: { rate: number; count: number }): Promise<Publishers> {
   const acknowledged = new Set<string>();
   const clients: MqttClient[] = [];
-  for (let number = 0; number < publisherCount; number++)
+  for (let number = 0; number < count; number++)
     clients.push(
       await connectAsync(url, { clientId: `publisher-${String(number)}`, clean: false, reconnectPeriod: 200 }),
     );
@@ -97,7 +99,7 @@ async function startPublishers(url: string, rate: number): Promise<Publishers> {
   const timer = setInterval(() => {
     const due = Math.floor(((performance.now() - begun) / 1_000) * rate);
     for (; sent < due; sent++) {
-      const client = clients[sent % publisherCount];
+      const client = clients[sent % count];
       const id = String(sent);
       // A device tells nothing while it has no broker; what it had under way is told again.
       if (client?.connected !== true) continue;
@@ -140,14 +142,14 @@ async function restart(broker: OwnMosquitto): Promise<void> {
 
 async function run(
   trial: Trial,
-  { lines, rate = usualRate, isShared = false }: Setting,
-  program: string,
+  { lines, isShared = false }: Setting,
+  { program, rate, count }: { program: string; rate: number; count: number },
 ): Promise<{ told: number; lost: number }> {
   const broker = await makeMosquitto(program, ["allow_anonymous true", ...lines]);
   await broker.start();
   const taken = new Set<string>();
   let consumer = await startConsumer(broker.url, isShared, taken);
-  const publishers = await startPublishers(broker.url, rate);
+  const publishers = await startPublishers(broker.url, { rate, count });
   // Long enough that a save every five seconds has happened with the subscription in it.
   await sleep(7_000);
   if (trial === "broker killed") await restart(broker);
@@ -170,20 +172,34 @@ async function run(
   return { told: publishers.acknowledged.size, lost };
 }
 
-const parts = findMosquittoParts();
-if (parts === undefined) {
-  process.stderr.write("Mosquitto is not installed, such as by: apt-get install mosquitto\n");
-  process.exit(1);
-}
-process.stdout.write(`${String(publisherCount)} publishers, messages of 200 bytes, QoS 1\n\n`);
-process.stdout.write(
-  `| Mosquitto with | messages/s | ${TRIALS.join(" | ")} |\n|---|---|${TRIALS.map(() => "---").join("|")}|\n`,
-);
-for (const setting of SETTINGS) {
-  const cells: string[] = [];
-  for (const trial of TRIALS) {
-    const { told, lost } = await run(trial, setting, parts.program);
-    cells.push(`${String(lost)} of ${String(told)} (${((100 * lost) / Math.max(1, told)).toFixed(1)} %)`);
+async function main(): Promise<number> {
+  const asked = readOptions({
+    rate: { type: "string" },
+    publishers: { type: "string" },
+    help: { type: "boolean", default: false },
+  });
+  if (asked.help) {
+    process.stdout.write(HELP);
+    return 0;
   }
-  process.stdout.write(`| ${setting.name} | ${String(setting.rate ?? usualRate)} | ${cells.join(" | ")} |\n`);
+  const usualRate = wholeOption("rate", asked.rate, { fallback: 3_000, least: 1 });
+  const count = wholeOption("publishers", asked.publishers, { fallback: 20, least: 1 });
+  const parts = findMosquittoParts();
+  if (parts === undefined) throw new WrongUse("Mosquitto is not installed, such as by: apt-get install mosquitto");
+  process.stdout.write(`${String(count)} publishers, messages of 200 bytes, QoS 1\n\n`);
+  process.stdout.write(
+    `| Mosquitto with | messages/s | ${TRIALS.join(" | ")} |\n|---|---|${TRIALS.map(() => "---").join("|")}|\n`,
+  );
+  for (const setting of SETTINGS) {
+    const rate = setting.rate ?? usualRate;
+    const cells: string[] = [];
+    for (const trial of TRIALS) {
+      const { told, lost } = await run(trial, setting, { program: parts.program, rate, count });
+      cells.push(`${String(lost)} of ${String(told)} (${((100 * lost) / Math.max(1, told)).toFixed(1)} %)`);
+    }
+    process.stdout.write(`| ${setting.name} | ${String(rate)} | ${cells.join(" | ")} |\n`);
+  }
+  return 0;
 }
+
+await runProgram(main);

@@ -3,13 +3,12 @@
  * `node bench/settle.ts`.
  */
 import { createServer } from "node:net";
-import { parseArgs } from "node:util";
 import type postgres from "postgres";
 import { buildApp, type App } from "../src/app.ts";
 import { parseConfig } from "../src/config.ts";
 import { migrateDatabase, openClient } from "../src/platform/database.ts";
 import { requireDatabase } from "../src/platform/embedded-postgres.ts";
-import { runProgram, WrongUse } from "../test/support/command-line.ts";
+import { readOptions, runProgram, WrongUse } from "../test/support/command-line.ts";
 import { withPostgres } from "./run.ts";
 import { growBook } from "./settle/book.ts";
 import { measureDoor, startDoor, type DoorFigures } from "./settle/door.ts";
@@ -64,18 +63,16 @@ interface Round {
 }
 
 function readSettings(): Settings | undefined {
-  const { values } = parseArgs({
-    options: {
-      payments: { type: "string", default: "20000" },
-      contracts: { type: "string", default: "5000" },
-      seconds: { type: "string", default: "6" },
-      rounds: { type: "string", default: "3" },
-      connections: { type: "string", default: "10" },
-      batch: { type: "string" },
-      book: { type: "string", default: "2000000" },
-      "no-door": { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
+  const values = readOptions({
+    payments: { type: "string", default: "20000" },
+    contracts: { type: "string", default: "5000" },
+    seconds: { type: "string", default: "6" },
+    rounds: { type: "string", default: "3" },
+    connections: { type: "string", default: "10" },
+    batch: { type: "string" },
+    book: { type: "string", default: "2000000" },
+    "no-door": { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
   const whole = (name: string, text: string): number => {

@@ -2,7 +2,6 @@
  * How long a provider's statement takes to import, and how much memory: `node bench/statement.ts`.
  */
 import { availableParallelism, loadavg } from "node:os";
-import { parseArgs } from "node:util";
 import { makeIds } from "../src/kernel/ids.ts";
 import { systemClock } from "../src/kernel/time.ts";
 import { makeLedger } from "../src/ledger/ledger.ts";
@@ -11,7 +10,7 @@ import type { StatementReport } from "../src/payments/statements/statement-repor
 import { makeStatements, type Statements } from "../src/payments/statements/statements.commands.ts";
 import { migrateDatabase, openDatabase } from "../src/platform/database.ts";
 import { requireDatabase } from "../src/platform/embedded-postgres.ts";
-import { runProgram, WrongUse } from "../test/support/command-line.ts";
+import { readOptions, runProgram, WrongUse } from "../test/support/command-line.ts";
 import { withPostgres } from "./run.ts";
 
 const HELP = `Imports a made-up M-Pesa statement into an empty embedded PostgreSQL with durable commits, in one transaction as always:
@@ -115,12 +114,10 @@ function tell(what: string, { report, seconds, closingSeconds, peakBytes, cpuSec
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      lines: { type: "string", default: "200000" },
-      once: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
+  const values = readOptions({
+    lines: { type: "string", default: "200000" },
+    once: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   });
   if (values.help) {
     process.stdout.write(HELP);

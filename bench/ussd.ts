@@ -1,13 +1,12 @@
 /** How fast callers are answered, 500 sessions at once, against an empty express handler: `node bench/ussd.ts`. */
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import type postgres from "postgres";
 import { buildApp } from "../src/app.ts";
 import { parseConfig } from "../src/config.ts";
 import { migrateDatabase, openClient } from "../src/platform/database.ts";
 import { requireDatabase } from "../src/platform/embedded-postgres.ts";
-import { runProgram, WrongUse } from "../test/support/command-line.ts";
+import { readOptions, runProgram, WrongUse } from "../test/support/command-line.ts";
 import { withPostgres } from "./run.ts";
 import { seedContracts } from "./settle/village.ts";
 import type { CallOrder, CallReport } from "./ussd/caller.ts";
@@ -41,13 +40,11 @@ const timesOf = (report: CallReport): string =>
   `p50 ${quantile(report, 0.5).toFixed(1)} ms, p99 ${quantile(report, 0.99).toFixed(1)} ms`;
 
 function readSettings() {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: "string", default: "8" },
-      rate: { type: "string" },
-      sessions: { type: "string", default: "100000" },
-      help: { type: "boolean", default: false },
-    },
+  const values = readOptions({
+    seconds: { type: "string", default: "8" },
+    rate: { type: "string" },
+    sessions: { type: "string", default: "100000" },
+    help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
   const whole = (name: string, text: string): number => {

@@ -4,8 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { runProgram, WrongUse } from "../support/command-line.ts";
+import { readOptions, runProgram, WrongUse } from "../support/command-line.ts";
 import { creditMutants } from "./credit-mutants.ts";
 import { kernelMutants } from "./kernel-mutants.ts";
 import { ledgerMutants } from "./ledger-mutants.ts";
@@ -152,14 +151,12 @@ const row = ([number, { name, file }]: readonly [number, Mutant], verdict: strin
   `${String(number).padStart(3)}  ${verdict.padEnd(8)}  ${name.padEnd(66)}  ${file}`;
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
+  const values = readOptions({
       only: { type: "string" },
       jobs: { type: "string" },
       list: { type: "boolean" },
       help: { type: "boolean" },
-    },
-  });
+});
   if (values.help === true) {
     process.stdout.write(HELP);
     return 0;
