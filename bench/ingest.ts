@@ -39,7 +39,7 @@ Usage: npm run bench:ingest -- [--seconds N] [--rounds N] [--publishers N,N] [--
   --rounds N        turns of ours and Mosquitto's at 100 publishers; the ratio is the median of theirs (3)
   --publishers N,N  numbers of devices that publish at once (1,100,1000,10000)
   --outage N        seconds without PostgreSQL (60); 0 leaves that out
-  --lanes N         connections by which each of our gateways writes (2)
+  --lanes N         connections by which each of our gateways writes (1)
   --gateways N      processes of our gateway that share one port (as many as cores, two at most)
   --quick           two seconds, one round, 1 and 100 publishers, an outage of five seconds: to see that it runs
   --help            this text
@@ -71,7 +71,7 @@ function readSettings(): Settings | undefined {
     rounds: text,
     publishers: text,
     outage: text,
-    lanes: { ...text, default: "2" },
+    lanes: { ...text, default: "1" },
     gateways: { ...text, default: String(Math.min(2, cpus().length)) },
     quick: { type: "boolean", default: false },
     help: { type: "boolean", default: false },

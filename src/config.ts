@@ -248,7 +248,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     databaseConnectionsMax: whole("WASHA_DB_CONNECTIONS", 10, { least: 2, most: 200 }),
     // Battery health reads a week when it is over and two days more have passed: its Monday is nine days old then.
     keptDays: whole("WASHA_KEPT_DAYS", 40, { least: 10, most: 365 }),
-    ingestLanes: whole("WASHA_INGEST_LANES", 2, { least: 1, most: 16 }),
+    ingestLanes: whole("WASHA_INGEST_LANES", 1, { least: 1, most: 16 }),
     metricsSimpleAuth: whole("WASHA_METRICS_SIMPLE_AUTH", 0, { least: 0, most: 1 }) === 1,
     isProduction: env["NODE_ENV"] === "production",
     logLevel: attempt("WASHA_LOG", "info", checkLevel),
