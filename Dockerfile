@@ -26,5 +26,5 @@ USER washa
 EXPOSE 4000 1883
 # Node itself is process 1, so SIGTERM reaches the program, which then finishes what it holds.
 # Frames and callbacks live until their commit, longer than a small young generation lasts.
-ENTRYPOINT ["node", "--max-semi-space-size=64", "--single-threaded-gc", "src/main.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=64", "--no-allocation-site-pretenuring", "src/main.ts"]
 CMD ["serve"]
