@@ -29,8 +29,12 @@ export interface LaneObserver {
  * A lane begins its next group as soon as the last is committed. Waiting a millisecond or two for more frames halved PostgreSQL's work at
  * 5,000 frames a second from a thousand devices, and made the acknowledgement's p50 5 ms instead of 3.5 and its p99 no better.
  */
-/** With this many readings a commit's own cost hardly counts, and the next group need not wait long. */
-const GROUP_READINGS_MAX = 5_000;
+/**
+ * Long histories come in large groups, since each group moves the state of each of its devices once: 100 devices that tell 30 rows a
+ * frame get 394 thousand rows a second into groups of 20,000, 300 thousand into 10,000 and 255 thousand into 5,000 (medians of four turns).
+ * The next group waits less than a tenth of a second for such a one.
+ */
+const GROUP_READINGS_MAX = 20_000;
 /** A row of telemetry.states a message, at most. */
 const GROUP_MESSAGES_MAX = 5_000;
 const PAUSE_MIN_MS = 50;
