@@ -72,7 +72,11 @@ function next<Word>(child: ChildProcess): Promise<Word> {
 }
 
 async function startDoor(order: DoorOrder): Promise<{ port: number; memory(): Promise<number>; stop(): void }> {
-  const child = begin("ussd/door.ts", order, ["--expose-gc", "--max-semi-space-size=64", "--no-allocation-site-pretenuring"]);
+  const child = begin("ussd/door.ts", order, [
+    "--expose-gc",
+    "--max-semi-space-size=64",
+    "--no-allocation-site-pretenuring",
+  ]);
   const word = await next<DoorWord>(child);
   return {
     port: word.kind === "listening" ? word.port : 0,

@@ -93,7 +93,8 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   WASHA_SETTLE_BATCH: "Payments settled in one transaction (200).",
   WASHA_DB_CONNECTIONS: "Connections to PostgreSQL a process may hold (10).",
   WASHA_KEPT_DAYS: "Days of readings kept in PostgreSQL; older ones are in history alone (40).",
-  WASHA_INGEST_LANES: "Connections by which a process writes readings; 2 where PostgreSQL is on a machine of its own (1).",
+  WASHA_INGEST_LANES:
+    "Connections by which a process writes readings; 2 where PostgreSQL is on a machine of its own (1).",
   WASHA_METRICS_SIMPLE_AUTH:
     "1 takes device requests that sign nothing that grows (method sa): whoever hears one can repeat it for ever (0).",
   WASHA_LOG: "Log level: fatal, error, warn, info, debug (info).",

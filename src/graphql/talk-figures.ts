@@ -80,7 +80,10 @@ export function defineTalkFigures(builder: Builder): void {
         if (days < 0 || days >= DAYS_MAX) throw new InvalidInput(`Ask for 1 to ${DAYS_MAX} days.`, "to");
         const channel = args.channel ?? undefined;
         if (channel !== undefined && !CHANNELS.has(channel))
-          throw new InvalidInput(`Ask for one of ${[...CHANNELS].join(", ")}, or for all by leaving it out.`, "channel");
+          throw new InvalidInput(
+            `Ask for one of ${[...CHANNELS].join(", ")}, or for all by leaving it out.`,
+            "channel",
+          );
         return services.talkFigures.figures({ from, to, channel });
       },
     }),

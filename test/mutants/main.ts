@@ -152,11 +152,11 @@ const row = ([number, { name, file }]: readonly [number, Mutant], verdict: strin
 
 async function main(): Promise<number> {
   const values = readOptions({
-      only: { type: "string" },
-      jobs: { type: "string" },
-      list: { type: "boolean" },
-      help: { type: "boolean" },
-});
+    only: { type: "string" },
+    jobs: { type: "string" },
+    list: { type: "boolean" },
+    help: { type: "boolean" },
+  });
   if (values.help === true) {
     process.stdout.write(HELP);
     return 0;
